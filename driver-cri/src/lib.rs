@@ -1,0 +1,1 @@
+//! wharf driver for CRI v1 runtimes.

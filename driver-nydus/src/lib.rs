@@ -1,0 +1,1 @@
+//! wharf driver for nydusd.

@@ -1,0 +1,1 @@
+//! wharf driver for the vSphere Integrated Containers port layer.

@@ -1,0 +1,1 @@
+//! The traits, types and helpers that every wharf driver shares.

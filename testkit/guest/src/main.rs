@@ -1,0 +1,3 @@
+//! The one static program inside every image of the conformance suite.
+
+fn main() {}

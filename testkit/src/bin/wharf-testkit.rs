@@ -1,0 +1,3 @@
+//! Serves and writes the images of the conformance suite.
+
+fn main() {}

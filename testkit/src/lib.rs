@@ -1,0 +1,9 @@
+//! Fakes, mocks, registry, fault proxy and the conformance suite of wharf.
+
+pub mod engine;
+#[cfg(feature = "full")]
+pub mod image;
+#[cfg(feature = "full")]
+pub mod proxy;
+#[cfg(feature = "full")]
+pub mod registry;

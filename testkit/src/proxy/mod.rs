@@ -1,0 +1,1 @@
+//! A fault proxy before any server.

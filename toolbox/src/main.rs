@@ -1,0 +1,3 @@
+//! Small static helper that runs inside containers.
+
+fn main() {}
