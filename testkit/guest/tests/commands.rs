@@ -1,5 +1,7 @@
 //! Runs the built program as the conformance cases do.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -190,7 +192,9 @@ fn hold_ends_at_once_and_leaves_the_output_open() {
     assert!(child.wait().unwrap().success());
     let ended = start.elapsed();
     child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
-    assert!(start.elapsed() >= Duration::from_secs(1) && start.elapsed() > ended + Duration::from_millis(200));
+    assert!(
+        start.elapsed() >= Duration::from_secs(1) && start.elapsed() > ended + Duration::from_millis(200)
+    );
 }
 
 #[test]
