@@ -1,3 +1,37 @@
-//! The project's own commands.
+//! The project's own commands: `cargo xtask COMMAND`.
 
-fn main() {}
+mod cargo;
+mod commands;
+mod conformance;
+mod containerd;
+mod failure;
+mod interrupt;
+mod mounts;
+mod output;
+mod process;
+mod procfs;
+mod project;
+mod run_dir;
+mod steps;
+mod sweep;
+mod wait;
+
+use std::process::ExitCode;
+
+use crate::failure::Result;
+use crate::output::note;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            note!("xtask: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    interrupt::install()?;
+    commands::dispatch(std::env::args_os().skip(1).collect())
+}
