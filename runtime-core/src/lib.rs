@@ -1,1 +1,50 @@
 //! The traits, types and helpers that every wharf driver shares.
+//!
+//! *Callers* hold a [`Client`] and its handles. *Driver authors* implement [`Driver`] and the facets [`Pod`], [`Container`],
+//! [`Exec`] and [`ImageStore`]. This crate knows no driver and no network.
+
+mod call;
+mod capability;
+mod client;
+pub mod compose;
+mod context;
+mod driver;
+mod error;
+mod facet;
+pub mod helpers;
+mod id;
+mod janitor;
+pub mod layer;
+mod leftover;
+mod object;
+mod operation;
+mod preflight;
+mod registry;
+mod requirements;
+mod secret;
+pub mod spec;
+mod status;
+mod validate;
+
+pub use call::Call;
+pub use capability::{Capabilities, Capability, Limits, Support};
+pub use client::{Client, ClientBuilder, ContainerHandle, Images, PodHandle};
+pub use context::Context;
+pub use driver::{Driver, DriverInfo};
+pub use error::{Error, ErrorKind, Result};
+pub use facet::{
+    Container, ContainerFilter, Exec, ExecOutput, ImageFilter, ImageStore, LogLine, LogOptions, LogSource, LogStream,
+    Pod, PodFilter, PullOptions, PullStream, RunOptions, StopOptions, WaitFor,
+};
+pub use id::{ContainerId, ImageId, PodId};
+pub use janitor::{Janitor, Recorder};
+pub use leftover::Leftover;
+pub use object::{Object, ObjectKind};
+pub use operation::Operation;
+pub use preflight::{Preflight, Verdict, admit};
+pub use registry::{Connect, Registry};
+pub use secret::Secret;
+pub use status::{
+    Condition, ContainerPhase, ContainerStatus, ContainerSummary, ExitCause, ExitStatus, FilesystemUsage, Health,
+    ImageStatus, PodPhase, PodRun, PodStatus, PodSummary, PullEvent, StartedContainer,
+};

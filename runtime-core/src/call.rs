@@ -1,0 +1,136 @@
+//! One call of the API with its arguments, as layers and checks see it.
+
+use std::time::Duration;
+
+use crate::{
+    Capability, ContainerFilter, ContainerId, ImageFilter, Leftover, LogOptions, Object, Operation, PodFilter, PodId,
+    PullOptions, RunOptions, StopOptions,
+    helpers::image_ref::ImageReference,
+    spec::{ContainerSpec, ExecSpec, PodSpec},
+};
+
+/// A call and what it is given. Layers look at it, checks walk it; nothing changes it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the variants and fields are those of the facets' methods")]
+pub enum Call<'a> {
+    Ping,
+    Reap { leftovers: &'a [Leftover] },
+    Settle,
+    PodRun { spec: &'a PodSpec, options: &'a RunOptions },
+    PodStop { id: &'a PodId, options: &'a StopOptions },
+    PodRemove { id: &'a PodId },
+    PodStatus { id: &'a PodId },
+    PodList { filter: &'a PodFilter },
+    ContainerCreate { pod: &'a PodId, spec: &'a ContainerSpec },
+    ContainerStart { id: &'a ContainerId },
+    ContainerStop { id: &'a ContainerId, options: &'a StopOptions },
+    ContainerRemove { id: &'a ContainerId },
+    ContainerStatus { id: &'a ContainerId },
+    ContainerList { filter: &'a ContainerFilter },
+    ContainerWait { id: &'a ContainerId },
+    ContainerLogs { id: &'a ContainerId, options: &'a LogOptions },
+    ExecSync { id: &'a ContainerId, spec: &'a ExecSpec },
+    ImagePull { image: &'a ImageReference, options: &'a PullOptions },
+    ImageStatus { image: &'a ImageReference },
+    ImageList { filter: &'a ImageFilter },
+    ImageRemove { image: &'a ImageReference },
+    ImageFilesystem,
+}
+
+impl Call<'_> {
+    /// Which operation it is.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::Ping => Operation::Ping,
+            Self::Reap { .. } => Operation::Reap,
+            Self::Settle => Operation::Settle,
+            Self::PodRun { .. } => Operation::PodRun,
+            Self::PodStop { .. } => Operation::PodStop,
+            Self::PodRemove { .. } => Operation::PodRemove,
+            Self::PodStatus { .. } => Operation::PodStatus,
+            Self::PodList { .. } => Operation::PodList,
+            Self::ContainerCreate { .. } => Operation::ContainerCreate,
+            Self::ContainerStart { .. } => Operation::ContainerStart,
+            Self::ContainerStop { .. } => Operation::ContainerStop,
+            Self::ContainerRemove { .. } => Operation::ContainerRemove,
+            Self::ContainerStatus { .. } => Operation::ContainerStatus,
+            Self::ContainerList { .. } => Operation::ContainerList,
+            Self::ContainerWait { .. } => Operation::ContainerWait,
+            Self::ContainerLogs { .. } => Operation::ContainerLogs,
+            Self::ExecSync { .. } => Operation::ExecSync,
+            Self::ImagePull { .. } => Operation::ImagePull,
+            Self::ImageStatus { .. } => Operation::ImageStatus,
+            Self::ImageList { .. } => Operation::ImageList,
+            Self::ImageRemove { .. } => Operation::ImageRemove,
+            Self::ImageFilesystem => Operation::ImageFilesystem,
+        }
+    }
+
+    /// The object that it is about.
+    #[must_use]
+    pub fn object(&self) -> Option<Object> {
+        match self {
+            Self::PodRun { spec, .. } => Some(Object::pod(format!("{}/{}", spec.namespace, spec.name))),
+            Self::PodStop { id, .. } | Self::PodRemove { id } | Self::PodStatus { id } => {
+                Some(Object::pod(id.as_str()))
+            }
+            Self::ContainerCreate { pod, spec } => Some(Object::container(format!("{pod}/{}", spec.name))),
+            Self::ContainerStart { id }
+            | Self::ContainerStop { id, .. }
+            | Self::ContainerRemove { id }
+            | Self::ContainerStatus { id }
+            | Self::ContainerWait { id }
+            | Self::ContainerLogs { id, .. }
+            | Self::ExecSync { id, .. } => Some(Object::container(id.as_str())),
+            Self::ImagePull { image, .. } | Self::ImageStatus { image } | Self::ImageRemove { image } => {
+                Some(Object::image(image.to_string()))
+            }
+            Self::Ping
+            | Self::Reap { .. }
+            | Self::Settle
+            | Self::PodList { .. }
+            | Self::ContainerList { .. }
+            | Self::ImageList { .. }
+            | Self::ImageFilesystem => None,
+        }
+    }
+
+    /// The capability of the operation itself; `None` for what every driver does.
+    #[must_use]
+    pub fn capability(&self) -> Option<Capability> {
+        Some(match self {
+            Self::Ping | Self::Reap { .. } | Self::Settle => return None,
+            Self::PodRun { .. } => Capability::PodRun,
+            Self::PodStop { .. } => Capability::PodStop,
+            Self::PodRemove { .. } => Capability::PodRemove,
+            Self::PodStatus { .. } => Capability::PodStatus,
+            Self::PodList { .. } => Capability::PodList,
+            Self::ContainerCreate { .. } => Capability::ContainerCreate,
+            Self::ContainerStart { .. } => Capability::ContainerStart,
+            Self::ContainerStop { .. } => Capability::ContainerStop,
+            Self::ContainerRemove { .. } => Capability::ContainerRemove,
+            Self::ContainerStatus { .. } => Capability::ContainerStatus,
+            Self::ContainerList { .. } => Capability::ContainerList,
+            Self::ContainerWait { .. } => Capability::ContainerWait,
+            Self::ContainerLogs { .. } => Capability::ContainerLogs,
+            Self::ExecSync { .. } => Capability::ExecSync,
+            Self::ImagePull { .. } => Capability::ImagePull,
+            Self::ImageStatus { .. } => Capability::ImageStatus,
+            Self::ImageList { .. } => Capability::ImageList,
+            Self::ImageRemove { .. } => Capability::ImageRemove,
+            Self::ImageFilesystem => Capability::ImageFilesystem,
+        })
+    }
+
+    /// How long the call takes by its own nature: a stop its grace period, a command its timeout.
+    #[must_use]
+    pub fn own_duration(&self) -> Duration {
+        match self {
+            Self::PodStop { options, .. } | Self::ContainerStop { options, .. } => options.grace_period,
+            Self::ExecSync { spec, .. } => spec.timeout.unwrap_or_default(),
+            _ => Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Images.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use super::{ImageFilter, PullOptions};
+use crate::{
+    Context, FilesystemUsage, ImageStatus, PullEvent, Result, helpers::image_ref::ImageReference,
+};
+
+/// The steps of a pull; the last item is [`PullEvent::Done`] or an error.
+pub type PullStream = BoxStream<'static, Result<PullEvent>>;
+
+/// The images that a system has.
+#[async_trait]
+pub trait ImageStore: Send + Sync {
+    /// Pulls an image, whether it is there or not.
+    ///
+    /// *Requires capability* `image.pull`.
+    ///
+    /// *Behaviour:* no such image is `NotFound`; refused by the registry is `Unauthenticated` or `PermissionDenied`; a
+    /// registry that can't be reached is `Unavailable` and transient; content that isn't what its digest says is `Failed`.
+    /// Dropping the stream ends the pull.
+    async fn pull(&self, cx: &Context, image: &ImageReference, options: &PullOptions) -> Result<PullStream>;
+
+    /// What is known of an image that is there.
+    ///
+    /// *Requires capability* `image.status`.
+    ///
+    /// *Behaviour:* not there is `NotFound`.
+    async fn status(&self, cx: &Context, image: &ImageReference) -> Result<ImageStatus>;
+
+    /// The images that are there and fit a filter.
+    ///
+    /// *Requires capability* `image.list`.
+    async fn list(&self, cx: &Context, filter: &ImageFilter) -> Result<Vec<ImageStatus>>;
+
+    /// Removes an image.
+    ///
+    /// *Requires capability* `image.remove`.
+    ///
+    /// *Behaviour:* not there is `Ok`. Containers made from it go on.
+    async fn remove(&self, cx: &Context, image: &ImageReference) -> Result<()>;
+
+    /// How much room images take.
+    ///
+    /// *Requires capability* `image.filesystem`.
+    async fn filesystem(&self, cx: &Context) -> Result<Vec<FilesystemUsage>>;
+}

@@ -1,0 +1,16 @@
+//! The facets of a driver: what systems have in common, one trait each.
+
+mod container;
+mod exec;
+mod image;
+mod options;
+mod pod;
+
+pub use container::{Container, LogStream};
+pub use exec::{Exec, ExecOutput};
+pub use image::{ImageStore, PullStream};
+pub use options::{
+    ContainerFilter, ImageFilter, LogLine, LogOptions, LogSource, PodFilter, PullOptions, RunOptions, StopOptions,
+    WaitFor,
+};
+pub use pod::Pod;

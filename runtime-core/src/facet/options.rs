@@ -1,0 +1,253 @@
+//! How calls are to be done, and which objects are meant.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{ContainerId, ContainerPhase, PodId, PodPhase, spec::RegistryCredentials};
+
+/// How a pod is run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunOptions {
+    /// When [`Pod::run`](crate::Pod::run) returns.
+    pub wait_for: WaitFor,
+}
+
+/// What to wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum WaitFor {
+    /// Everything is made; containers are not started by the time of the return unless the system does so by itself.
+    Created,
+    /// Every container has started.
+    #[default]
+    Running,
+}
+
+/// How something is stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopOptions {
+    /// How long after the stop signal what still runs is killed. Zero kills at once. 10 s unless said. The call's own
+    /// deadline is at least this and a margin; one that the caller set shorter is refused.
+    pub grace_period: Duration,
+}
+
+/// Which pods are meant. Everything that is said must fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PodFilter {
+    /// This one.
+    pub id: Option<PodId>,
+    /// Of this name.
+    pub name: Option<String>,
+    /// In this namespace.
+    pub namespace: Option<String>,
+    /// In this phase.
+    pub phase: Option<PodPhase>,
+    /// With all of these labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Which containers are meant. Everything that is said must fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContainerFilter {
+    /// This one.
+    pub id: Option<ContainerId>,
+    /// In this pod.
+    pub pod: Option<PodId>,
+    /// Of this name.
+    pub name: Option<String>,
+    /// In this phase.
+    pub phase: Option<ContainerPhase>,
+    /// With all of these labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Which images are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImageFilter {
+    /// Known under this reference.
+    pub reference: Option<String>,
+}
+
+/// How an image is pulled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PullOptions {
+    /// With whose credentials.
+    pub credentials: Option<RegistryCredentials>,
+}
+
+/// Which lines of a log are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogOptions {
+    /// Go on until the container ends.
+    pub follow: bool,
+    /// Only lines written at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only so many of the last lines, counted before `since` is looked at.
+    pub tail: Option<usize>,
+}
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogLine {
+    /// When its first part was written.
+    pub timestamp: Timestamp,
+    /// On which stream.
+    pub source: LogSource,
+    /// What was written, without the line break. Not necessarily UTF-8.
+    pub content: Bytes,
+    /// Whether the line was ended; `false` for a last line without line break and for a line cut at the driver's cap.
+    pub complete: bool,
+}
+
+/// The stream that a line was written on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogSource {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl RunOptions {
+    /// Sets when the call returns.
+    #[must_use]
+    pub fn with_wait_for(mut self, wait_for: WaitFor) -> Self {
+        self.wait_for = wait_for;
+        self
+    }
+}
+
+impl Default for StopOptions {
+    fn default() -> Self {
+        Self { grace_period: Duration::from_secs(10) }
+    }
+}
+
+impl StopOptions {
+    /// Kills after `grace_period`.
+    #[must_use]
+    pub fn after(grace_period: Duration) -> Self {
+        Self { grace_period }
+    }
+
+    /// Kills at once.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::after(Duration::ZERO)
+    }
+}
+
+impl PodFilter {
+    /// All pods with this label.
+    #[must_use]
+    pub fn with_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// All pods in this phase.
+    #[must_use]
+    pub fn with_phase(mut self, phase: PodPhase) -> Self {
+        self.phase = Some(phase);
+        self
+    }
+
+    /// All pods of this name.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// All pods in this namespace.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+}
+
+impl ContainerFilter {
+    /// The containers of a pod.
+    #[must_use]
+    pub fn of_pod(pod: &PodId) -> Self {
+        Self { pod: Some(pod.clone()), ..Self::default() }
+    }
+
+    /// All containers with this label.
+    #[must_use]
+    pub fn with_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// All containers in this phase.
+    #[must_use]
+    pub fn with_phase(mut self, phase: ContainerPhase) -> Self {
+        self.phase = Some(phase);
+        self
+    }
+}
+
+impl PullOptions {
+    /// Pulls with credentials.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: RegistryCredentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+}
+
+impl LogOptions {
+    /// Goes on until the container ends.
+    #[must_use]
+    pub fn follow() -> Self {
+        Self { follow: true, ..Self::default() }
+    }
+
+    /// Only so many of the last lines.
+    #[must_use]
+    pub fn with_tail(mut self, lines: usize) -> Self {
+        self.tail = Some(lines);
+        self
+    }
+
+    /// Only lines written at or after `since`.
+    #[must_use]
+    pub fn with_since(mut self, since: Timestamp) -> Self {
+        self.since = Some(since);
+        self
+    }
+}
+
+impl LogLine {
+    /// A whole line.
+    #[must_use]
+    pub fn new(timestamp: Timestamp, source: LogSource, content: impl Into<Bytes>) -> Self {
+        Self { timestamp, source, content: content.into(), complete: true }
+    }
+
+    /// Marks the line as not ended.
+    #[must_use]
+    pub fn incomplete(mut self) -> Self {
+        self.complete = false;
+        self
+    }
+
+    /// The content as text; bytes that aren't UTF-8 are replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.content).into_owned()
+    }
+}

@@ -1,0 +1,19 @@
+//! Rules that every driver needs and none should write twice: pure, without IO (but for [`tar_safe`]).
+//!
+//! Each follows Kubernetes where the systems disagree, and has its own small error type.
+
+pub mod arch;
+pub mod command;
+pub mod cri_log;
+pub mod digest;
+pub mod duration;
+pub mod env;
+pub mod image_ref;
+pub mod kube_version;
+pub mod line_assembler;
+pub mod memory;
+pub mod name;
+pub mod pull_policy;
+pub mod quantity;
+pub mod retry;
+pub mod tar_safe;

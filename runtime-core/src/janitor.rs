@@ -1,0 +1,302 @@
+//! Creating as a transaction: what a failed or dropped call made is undone, by somebody who outlives the call.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use tokio::{runtime::Handle, sync::oneshot};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::{Context, Error, ErrorKind, Leftover, Result};
+
+/// Owns the work that must go on after a caller has gone: the rest of a create that was abandoned, and its undo.
+///
+/// A driver holds one. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Janitor(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    tasks: TaskTracker,
+    undo_timeout: Duration,
+    left: Mutex<Vec<Leftover>>,
+}
+
+impl Janitor {
+    /// A janitor whose every undo step may take `undo_timeout`.
+    #[must_use]
+    pub fn new(undo_timeout: Duration) -> Self {
+        let tasks = TaskTracker::new();
+        // A closed tracker still takes tasks; it only lets `wait` return when there are none.
+        tasks.close();
+        Self(Arc::new(Shared { tasks, undo_timeout, left: Mutex::new(Vec::new()) }))
+    }
+
+    /// Runs `body` as a transaction.
+    ///
+    /// The body runs in a task of its own, so a caller that drops this future never interrupts it in the middle of a
+    /// step whose outcome would then be unknown; its context is cancelled, and it ends at its next check. Whatever
+    /// happens, either the caller gets the value, or every recorded step is undone in reverse, each with a fresh
+    /// deadline.
+    ///
+    /// # Errors
+    /// The body's own, with what could not be undone as leftovers; or `DeadlineExceeded` or `Cancelled` as soon as `cx`
+    /// ends, with what is being undone at that moment as leftovers.
+    pub async fn transact<T, F, Fut>(&self, cx: &Context, body: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Context, Recorder) -> Fut,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+    {
+        cx.check()?;
+        let child = cx.child();
+        let abandoned = child.cancellation().clone().drop_guard();
+        let journal = Journal::new(self.clone());
+        let recorder = journal.recorder.clone();
+        let (sender, receiver) = oneshot::channel();
+        let body = body(child, recorder.clone());
+        self.0.tasks.spawn(
+            async move {
+                // An answer that nobody takes is dropped with its journal, which undoes it.
+                let answer = match body.await {
+                    Ok(value) => Ok((value, journal)),
+                    Err(error) => Err(journal.undo(error).await),
+                };
+                drop(sender.send(answer));
+            }
+            .in_current_span(),
+        );
+        tokio::select! {
+            biased;
+            answer = receiver => match answer {
+                Ok(Ok((value, journal))) => {
+                    journal.commit();
+                    abandoned.disarm();
+                    Ok(value)
+                }
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(Error::new(ErrorKind::Unexpected, "the runtime shut down or the call panicked")
+                    .with_leftovers(recorder.leftovers())),
+            },
+            error = cx.ended() => Err(error.with_leftovers(recorder.leftovers())),
+        }
+    }
+
+    /// Waits until all undo work is done, and hands over what it could not undo.
+    ///
+    /// # Errors
+    /// `Unexpected` with the leftovers, or the context's end.
+    pub async fn settle(&self, cx: &Context) -> Result<()> {
+        cx.run(async {
+            self.0.tasks.wait().await;
+            Ok(())
+        })
+        .await?;
+        let left = std::mem::take(&mut *lock(&self.0.left));
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unexpected, "an abandoned call could not be undone").with_leftovers(left))
+    }
+}
+
+impl Default for Janitor {
+    fn default() -> Self {
+        Self::new(Duration::from_secs(60))
+    }
+}
+
+/// Undoes one step.
+type Undo = Box<dyn FnOnce(Context) -> BoxFuture<'static, Result<()>> + Send>;
+
+struct Step {
+    leftover: Leftover,
+    undo: Undo,
+}
+
+/// Where a transaction records what it is about to do. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<Mutex<Vec<Step>>>);
+
+impl Recorder {
+    /// Records a step *before* it is done, since it may fail half done: how to undo it, and what is left if that fails.
+    pub fn record<F, Fut>(&self, leftover: Leftover, undo: F)
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        let undo: Undo = Box::new(move |cx| Box::pin(undo(cx)));
+        lock(&self.0).push(Step { leftover, undo });
+    }
+
+    /// Says what the last step really made, once that is known.
+    pub fn made(&self, leftover: Leftover) {
+        if let Some(step) = lock(&self.0).last_mut() {
+            step.leftover = leftover;
+        }
+    }
+
+    /// What would be left if nothing were undone.
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<Leftover> {
+        lock(&self.0).iter().map(|step| step.leftover.clone()).collect()
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Recorder").field(&self.leftovers()).finish()
+    }
+}
+
+/// The recorded steps of one transaction. Dropped without commit, it undoes them in the background.
+struct Journal {
+    recorder: Recorder,
+    janitor: Janitor,
+    runtime: Handle,
+}
+
+impl Journal {
+    fn new(janitor: Janitor) -> Self {
+        Self { recorder: Recorder::default(), janitor, runtime: Handle::current() }
+    }
+
+    fn commit(self) {
+        lock(&self.recorder.0).clear();
+    }
+
+    async fn undo(self, error: Error) -> Error {
+        let steps = std::mem::take(&mut *lock(&self.recorder.0));
+        error.with_leftovers(undo_all(steps, self.janitor.0.undo_timeout).await)
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let steps = std::mem::take(&mut *lock(&self.recorder.0));
+        if steps.is_empty() {
+            return;
+        }
+        let janitor = self.janitor.clone();
+        let undo = async move {
+            let left = undo_all(steps, janitor.0.undo_timeout).await;
+            lock(&janitor.0.left).extend(left);
+        };
+        self.janitor.0.tasks.spawn_on(undo.in_current_span(), &self.runtime);
+    }
+}
+
+/// Undoes in reverse, and returns what could not be undone.
+async fn undo_all(steps: Vec<Step>, timeout: Duration) -> Vec<Leftover> {
+    let mut left = Vec::new();
+    for Step { leftover, undo } in steps.into_iter().rev() {
+        let cx = Context::background().with_timeout(timeout);
+        if let Err(error) = cx.clone().run(undo(cx)).await {
+            tracing::warn!(%leftover, %error, "could not undo");
+            left.push(leftover);
+        }
+    }
+    left
+}
+
+/// A panic in another task must not keep this one from cleaning up.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::Notify;
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    fn record(recorder: &Recorder, log: &Log, name: &'static str, works: bool) {
+        let log = log.clone();
+        recorder.record(Leftover::pod(name), move |_| async move {
+            lock(&log).push(format!("undo {name}"));
+            if works { Ok(()) } else { Err(Error::new(ErrorKind::Unavailable, "down")) }
+        });
+    }
+
+    #[tokio::test]
+    async fn success_undoes_nothing() {
+        let (janitor, log) = (Janitor::default(), Log::default());
+        let cx = Context::background();
+        let of_body = log.clone();
+        let value = janitor.transact(&cx, |_, recorder| async move {
+            record(&recorder, &of_body, "a", true);
+            Ok(7)
+        });
+        assert_eq!(value.await.unwrap(), 7);
+        janitor.settle(&cx).await.unwrap();
+        assert!(lock(&log).is_empty());
+    }
+
+    #[tokio::test]
+    async fn failure_undoes_in_reverse_and_names_what_it_could_not() {
+        let (janitor, log) = (Janitor::default(), Log::default());
+        let cx = Context::background();
+        let of_body = log.clone();
+        let result: Result<()> = janitor
+            .transact(&cx, |_, recorder| async move {
+                record(&recorder, &of_body, "a", true);
+                record(&recorder, &of_body, "b", false);
+                record(&recorder, &of_body, "c", true);
+                Err(Error::new(ErrorKind::Failed, "no"))
+            })
+            .await;
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Failed);
+        assert_eq!(error.leftovers(), [Leftover::pod("b")]);
+        assert_eq!(*lock(&log), ["undo c", "undo b", "undo a"]);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_is_finished_and_undone_and_settle_says_what_is_left() {
+        let (janitor, log) = (Janitor::default(), Log::default());
+        let cx = Context::background();
+        let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (of_body, entered_body, go_on_body) = (log.clone(), entered.clone(), go_on.clone());
+        let call = janitor.transact(&cx, |cx, recorder| async move {
+            record(&recorder, &of_body, "a", false);
+            entered_body.notify_one();
+            go_on_body.notified().await;
+            lock(&of_body).push("step done".into());
+            assert_eq!(cx.check().unwrap_err().kind(), ErrorKind::Cancelled);
+            Ok(())
+        });
+        tokio::select! {
+            biased;
+            _ = call => unreachable!("it waits"),
+            () = entered.notified() => {}
+        }
+        go_on.notify_one();
+        let error = janitor.settle(&cx).await.unwrap_err();
+        assert_eq!(error.leftovers(), [Leftover::pod("a")]);
+        assert_eq!(*lock(&log), ["step done", "undo a"]);
+        janitor.settle(&cx).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_caller_is_answered_at_its_deadline_with_what_is_being_undone() {
+        let janitor = Janitor::default();
+        let cx = Context::background().with_timeout(Duration::from_secs(1));
+        let error = janitor
+            .transact::<(), _, _>(&cx, |_, recorder| async move {
+                record(&recorder, &Log::default(), "a", true);
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                Ok(())
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
+        assert_eq!(error.leftovers(), [Leftover::pod("a")]);
+        janitor.settle(&Context::background()).await.unwrap();
+    }
+}

@@ -1,0 +1,13 @@
+//! What systems report: one shape for all. What a system does not report is `None`, never invented.
+
+mod container;
+mod exit;
+mod health;
+mod image;
+mod pod;
+
+pub use container::{ContainerPhase, ContainerStatus, ContainerSummary};
+pub use exit::{ExitCause, ExitStatus};
+pub use health::{Condition, Health};
+pub use image::{FilesystemUsage, ImageStatus, PullEvent};
+pub use pod::{PodPhase, PodRun, PodStatus, PodSummary, StartedContainer};

@@ -1,0 +1,115 @@
+//! Checks of a call's input by itself, before any IO. Each error names the field.
+
+mod container;
+mod pod;
+
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
+
+use crate::{Call, Context, Error, Result, StopOptions, helpers::name, spec::ExecSpec};
+
+/// Checks the input of a call.
+pub(crate) fn call(cx: &Context, call: &Call<'_>) -> Result<()> {
+    match call {
+        Call::PodRun { spec, .. } => pod::check(spec),
+        Call::ContainerCreate { pod, spec } => {
+            id("pod", pod.as_str())?;
+            container::check(spec, None)
+        }
+        Call::PodStop { id: pod, options } => {
+            id("id", pod.as_str())?;
+            grace_period(cx, options)
+        }
+        Call::ContainerStop { id: container, options } => {
+            id("id", container.as_str())?;
+            grace_period(cx, options)
+        }
+        Call::PodRemove { id: pod } | Call::PodStatus { id: pod } => id("id", pod.as_str()),
+        Call::ContainerStart { id: container }
+        | Call::ContainerRemove { id: container }
+        | Call::ContainerStatus { id: container }
+        | Call::ContainerWait { id: container }
+        | Call::ContainerLogs { id: container, .. } => id("id", container.as_str()),
+        Call::ExecSync { id: container, spec } => {
+            id("id", container.as_str())?;
+            exec(spec)
+        }
+        Call::PodList { filter } => {
+            filter.id.as_ref().map_or(Ok(()), |pod| id("filter.id", pod.as_str()))?;
+            labels("filter.labels", &filter.labels)
+        }
+        Call::ContainerList { filter } => {
+            filter.id.as_ref().map_or(Ok(()), |container| id("filter.id", container.as_str()))?;
+            filter.pod.as_ref().map_or(Ok(()), |pod| id("filter.pod", pod.as_str()))?;
+            labels("filter.labels", &filter.labels)
+        }
+        Call::Ping
+        | Call::Reap { .. }
+        | Call::Settle
+        | Call::ImagePull { .. }
+        | Call::ImageStatus { .. }
+        | Call::ImageList { .. }
+        | Call::ImageRemove { .. }
+        | Call::ImageFilesystem => Ok(()),
+    }
+}
+
+fn exec(spec: &ExecSpec) -> Result<()> {
+    container::command("command", &spec.command)?;
+    if spec.command.first().is_none_or(String::is_empty) {
+        return Err(Error::invalid("command", "must not be empty"));
+    }
+    container::env("env", &spec.env)?;
+    if let Some(cwd) = &spec.cwd {
+        absolute("cwd", cwd)?;
+    }
+    if spec.timeout == Some(Duration::ZERO) {
+        return Err(Error::invalid("timeout", "must not be zero"));
+    }
+    Ok(())
+}
+
+/// An id that is empty would mean "all" to some systems.
+fn id(field: &str, id: &str) -> Result<()> {
+    if id.is_empty() {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    text(field, id)
+}
+
+/// A stop needs its grace period and a margin; a deadline that cuts it would turn a graceful end into a kill.
+fn grace_period(cx: &Context, options: &StopOptions) -> Result<()> {
+    match cx.remaining() {
+        Some(remaining) if options.grace_period > remaining => Err(Error::invalid(
+            "gracePeriod",
+            format!("{:?} is longer than the {remaining:?} left until the deadline of the call", options.grace_period),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Labels by Kubernetes' rules.
+fn labels(field: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+    for (key, value) in labels {
+        name::validate_label_key(key).map_err(|error| Error::invalid(field, error))?;
+        name::validate_label_value(value)
+            .map_err(|error| Error::invalid(format!("{field}[{key:?}]"), error))?;
+    }
+    Ok(())
+}
+
+/// A path that is absolute and has no NUL.
+fn absolute(field: impl Display, path: &str) -> Result<()> {
+    let field = field.to_string();
+    if !path.starts_with('/') {
+        return Err(Error::invalid(field, format!("{path:?} is not an absolute path")));
+    }
+    text(&field, path)
+}
+
+/// Text that can be passed to the kernel.
+fn text(field: &str, text: &str) -> Result<()> {
+    if text.contains('\0') {
+        return Err(Error::invalid(field, "must not contain NUL"));
+    }
+    Ok(())
+}
