@@ -127,11 +127,19 @@ impl From<Refusal> for Answer {
 
 const JSON: &str = "application/json";
 
-/// Ends with an error, on which the server closes the connection.
+/// Ends with an error, on which the server closes the connection. It drops what it has not written by then,
+/// so each piece gets a turn of its own to be written.
 fn cut(body: Bytes, after: usize) -> Body {
-    let start = body.slice(..after.min(body.len()));
-    let broken = io::Error::new(io::ErrorKind::ConnectionReset, "cut by a rule");
-    StreamBody::new(stream::iter([Ok(Frame::data(start)), Err(broken)])).boxed_unsync()
+    let pieces = stream::unfold(Some(body.slice(..after.min(body.len()))), |rest| async {
+        let mut rest = rest?;
+        tokio::task::yield_now().await;
+        if rest.is_empty() {
+            return Some((Err(io::Error::new(io::ErrorKind::ConnectionReset, "cut by a rule")), None));
+        }
+        let next = rest.split_to(rest.len().min(16 * 1024));
+        Some((Ok(Frame::data(next)), Some(rest)))
+    });
+    StreamBody::new(pieces.boxed()).boxed_unsync()
 }
 
 /// Sends 20 pieces a second, or one byte at a time where the rate is lower.

@@ -35,7 +35,7 @@ pub enum Action {
     Hang,
     /// Breaks the connection after some bytes of the body.
     CutBody {
-        /// How many bytes of the body still get through.
+        /// How many bytes of the body still get through; fewer to a client that reads slowly.
         after: usize,
     },
     /// Changes one byte of the body, so that its digest is wrong.

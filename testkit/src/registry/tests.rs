@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::header::HeaderMap;
 use hyper::{Request, client};
@@ -23,6 +23,8 @@ struct Reply {
     headers: HeaderMap,
     /// `None` when the connection broke before the body was whole.
     body: Option<Bytes>,
+    /// How much of the body came.
+    received: usize,
 }
 
 impl Reply {
@@ -51,9 +53,21 @@ async fn send(registry: &Registry, method: &str, path: &str, headers: &[(&str, &
     }
     let request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
     let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
-    let body = body.collect().await.ok().map(|body| body.to_bytes());
+    let (body, received) = read(body).await;
     drop(connection);
-    Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    Reply { status: parts.status.as_u16(), headers: parts.headers, body, received }
+}
+
+async fn read(mut body: hyper::body::Incoming) -> (Option<Bytes>, usize) {
+    let mut data = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => data.extend_from_slice(&frame.into_data().unwrap()),
+            Err(_) => return (None, data.len()),
+        }
+    }
+    let length = data.len();
+    (Some(data.freeze()), length)
 }
 
 async fn get(registry: &Registry, path: &str) -> Reply {
@@ -261,7 +275,7 @@ async fn answers_go_wrong_as_the_script_says() {
 
     once(Action::CutBody { after: 10 });
     let reply = get(&registry, &path).await;
-    assert_eq!((reply.status, reply.body), (200, None));
+    assert_eq!((reply.status, reply.body, reply.received), (200, None, 10));
 
     once(Action::WrongBytes { seed: 1 });
     let reply = get(&registry, &path).await;
