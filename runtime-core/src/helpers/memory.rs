@@ -126,7 +126,7 @@ mod tests {
             let rule = MemoryRule { default: Mib(default), minimum: Mib(minimum), step_mib };
             let given = rule.align(Some(bytes), None).unwrap();
             let least = minimum.max(bytes.div_ceil(MIB));
-            prop_assert!(given.0 >= least && given.0 - least < step && given.0 % step == 0);
+            prop_assert!(given.0 >= least && given.0 - least < step && given.0.is_multiple_of(step));
             prop_assert!(given.to_bytes().unwrap() >= bytes);
             prop_assert_eq!(rule.align(None, Some(bytes)), Ok(given));
         }

@@ -73,11 +73,11 @@ impl Iterator for Delays {
     fn next(&mut self) -> Option<Duration> {
         self.left = self.left.checked_sub(1)?;
         let full = self.next;
-        // `max` and `clamp` with these bounds turn NaN into "no growth" and "no jitter".
-        let grown = full.as_secs_f64() * self.policy.factor.max(1.0);
-        self.next = Duration::try_from_secs_f64(grown).unwrap_or(Duration::MAX).min(self.policy.max_delay);
-        let jitter = self.policy.jitter.max(0.0).min(1.0);
-        let delay = full.mul_f64(1.0 - jitter * self.chance()).min(full);
+        // NaN grows nothing and shortens nothing.
+        let grown = scale(full, self.policy.factor.max(1.0));
+        self.next = grown.min(self.policy.max_delay);
+        let jitter = if self.policy.jitter > 0.0 { self.policy.jitter.min(1.0) } else { 0.0 };
+        let delay = scale(full, 1.0 - jitter * self.chance()).min(full);
         self.budget = self.budget.checked_sub(delay)?;
         Some(delay)
     }
@@ -93,6 +93,10 @@ impl Delays {
         bits ^= bits >> 31;
         (bits >> 11) as f64 / (1u64 << 53) as f64
     }
+}
+
+fn scale(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 /// Calls `operation` until it succeeds, fails for good, or the policy is exhausted. It gets the number of the attempt,
@@ -281,17 +285,15 @@ mod tests {
     proptest! {
         #[test]
         fn delays_keep_their_bounds(
-            seed: u64, initial: u64, max_delay: u64, budget: u64, max_attempts in 0..50u32,
-            factor in any::<f64>(), jitter in any::<f64>(),
+            seed: u64, [initial, max_delay, total_budget]: [Duration; 3], max_attempts in 0..50u32,
+            factor in prop::num::f64::ANY, jitter in prop::num::f64::ANY,
         ) {
-            let policy = RetryPolicy {
-                initial: Duration::from_nanos(initial), max_delay: Duration::from_nanos(max_delay),
-                total_budget: Duration::from_nanos(budget), max_attempts, factor, jitter,
-            };
+            let policy = RetryPolicy { initial, max_delay, total_budget, max_attempts, factor, jitter };
             let delays: Vec<Duration> = policy.delays(seed).collect();
             prop_assert!(delays.len() <= max_attempts.saturating_sub(1) as usize);
             prop_assert!(delays.iter().all(|&delay| delay <= policy.max_delay));
-            prop_assert!(delays.iter().sum::<Duration>() <= policy.total_budget);
+            let sum = delays.iter().try_fold(Duration::ZERO, |sum, &delay| sum.checked_add(delay));
+            prop_assert!(sum.is_some_and(|sum| sum <= policy.total_budget));
             prop_assert_eq!(delays, policy.delays(seed).collect::<Vec<_>>());
         }
 
