@@ -1,7 +1,10 @@
 //! SIGINT, SIGTERM and SIGHUP: end the children, then let the command clean up on its way out.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,6 +12,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::{Failure, Result};
+use crate::wait::poll;
+
+/// How much later than a child this process may see a signal that the terminal sent to both.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
 /// Starts to listen; called once, before any child is started.
 pub(crate) fn install() -> Result<()> {
@@ -25,6 +32,14 @@ pub(crate) fn install() -> Result<()> {
 /// `Interrupted` if a signal has come.
 pub(crate) fn check() -> Result<()> {
     if state().count > 0 { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+/// The same after a child has ended: if a signal ended it, the same one may be on its way here.
+pub(crate) fn check_after(status: ExitStatus) -> Result<()> {
+    if matches!(status.signal(), Some(SIGHUP | SIGINT | SIGTERM)) {
+        poll(ON_ITS_WAY, || check().err().map(|_| ()));
+    }
+    check()
 }
 
 /// Sends one message when a signal comes, at once if it has already come.

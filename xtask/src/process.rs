@@ -20,9 +20,9 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     let mut child = command.spawn().map_err(|error| cannot_start(command, &error))?;
     let _forward = Forward::to(pid(&child));
-    let status = child.wait();
-    interrupt::check()?;
-    status.map_err(|error| Failure::failed(format!("cannot wait for {}: {error}", shown(command))))
+    let status = child.wait().map_err(|error| cannot_wait(command, &error))?;
+    interrupt::check_after(status)?;
+    Ok(status)
 }
 
 /// Runs it and keeps what it writes. Stderr stays where the caller put it, else it is kept too.
@@ -30,9 +30,9 @@ pub(crate) fn output(command: &mut Command) -> Result<Output> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let child = child.map_err(|error| cannot_start(command, &error))?;
     let _forward = Forward::to(pid(&child));
-    let output = child.wait_with_output();
-    interrupt::check()?;
-    output.map_err(|error| Failure::failed(format!("cannot wait for {}: {error}", shown(command))))
+    let output = child.wait_with_output().map_err(|error| cannot_wait(command, &error))?;
+    interrupt::check_after(output.status)?;
+    Ok(output)
 }
 
 /// Runs a tool out of reach of Ctrl-C and gives its stdout; the error carries the last line of its stderr.
@@ -73,6 +73,10 @@ pub(crate) fn pid(child: &Child) -> Pid {
 
 fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
     Failure::failed(format!("cannot start {}: {error}", command.get_program().display()))
+}
+
+fn cannot_wait(command: &Command, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("cannot wait for {}: {error}", shown(command)))
 }
 
 fn failed(command: &Command, status: ExitStatus) -> Failure {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgid};
 
 use crate::wait::poll;
@@ -53,7 +54,7 @@ impl Process {
             }
             let _ = kill(pid, Signal::SIGKILL);
         }
-        poll(limit, || (!self.is_running()).then_some(())).is_some()
+        poll(limit, || (!self.is_running()).then_some(())).is_some() && self.reap(limit)
     }
 
     /// Asks it to end, kills it after `grace`, and waits. False if it outlives even that.
@@ -61,7 +62,39 @@ impl Process {
         if self.is_running() {
             let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM);
         }
-        poll(grace, || (!self.is_running()).then_some(())).is_some() || self.kill(grace)
+        // The kill finds nobody if it has ended by then, and reaps it.
+        poll(grace, || (!self.is_running()).then_some(()));
+        self.kill(grace)
+    }
+
+    /// Takes the exit status of an orphan that came to this process, so that no zombie waits for init to do so.
+    fn reap(self, limit: Duration) -> bool {
+        let pid = Pid::from_raw(self.pid);
+        // Nothing is to be done when another process has the pid by now, or when it is nobody's child here: an error.
+        let reaped = || {
+            Self::running(self.pid).is_some()
+                || waitpid(pid, Some(WaitPidFlag::WNOHANG)) != Ok(WaitStatus::StillAlive)
+        };
+        poll(limit, || reaped().then_some(())).is_some()
+    }
+}
+
+/// Makes orphans below this process its own children, as init does for all others.
+pub(crate) fn adopt_orphans() {
+    // Without it they go to init, which is as good but for zombies that it may be slow to reap.
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+}
+
+/// Reaps orphans that have ended and are called `name`, as the kernel cuts it to 15 bytes.
+///
+/// Never all children: somebody else in this process may be waiting for one.
+pub(crate) fn reap_orphans(name: &str) {
+    let parent = std::process::id();
+    for pid in all_pids() {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        if stat.contains(&format!(" ({name}) Z {parent} ")) {
+            Process { pid, start_time: 0 }.reap(Duration::ZERO);
+        }
     }
 }
 
@@ -69,9 +102,7 @@ impl Process {
 ///
 /// The name alone would find other people's processes, the argument alone an editor that has the file open.
 pub(crate) fn with_argument(name: &str, argument: &Path) -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    all_pids()
         .filter_map(|pid| {
             // The identity first: if the pid changes hands in between, the kill that follows finds nobody.
             let process = Process::running(pid)?;
@@ -79,6 +110,11 @@ pub(crate) fn with_argument(name: &str, argument: &Path) -> Vec<Process> {
             matches(&arguments(&line), name, argument).then_some(process)
         })
         .collect()
+}
+
+fn all_pids() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn arguments(command_line: &[u8]) -> Vec<OsString> {
@@ -95,11 +131,13 @@ fn matches(arguments: &[OsString], name: &str, argument: &Path) -> bool {
 
 /// The command name in the second field may hold anything, so fields are counted from its last `)`.
 fn start_time(stat: &str) -> Option<u64> {
-    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
+    let fields: Vec<_> = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
+    let (state, threads, start_time) = (fields.first()?, fields.get(17)?, fields.get(19)?);
+    // A zombie with threads is one whose first thread has ended before the others.
+    if matches!(*state, "Z" | "X") && matches!(*threads, "0" | "1") {
         return None;
     }
-    fields.nth(18)?.parse().ok()
+    start_time.parse().ok()
 }
 
 #[cfg(test)]
@@ -115,7 +153,13 @@ mod tests {
 
     #[test]
     fn a_zombie_does_not_run() {
-        assert_eq!(start_time(&STAT.replace(" S ", " Z ")), None);
+        let zombie = STAT.replace(" S ", " Z ");
+        assert_eq!(start_time(&zombie), None);
+        assert_eq!(
+            start_time(&zombie.replace(" 20 0 1 ", " 20 0 7 ")),
+            Some(987_654),
+            "its threads still run"
+        );
         assert_eq!(start_time("42 (cut"), None);
         assert_eq!(start_time(""), None);
     }
@@ -150,6 +194,6 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let process = Process::running(i32::try_from(child.id()).unwrap()).unwrap();
         assert!(process.kill(Duration::from_secs(10)));
-        assert!(!child.wait().unwrap().success());
+        assert!(child.wait().is_err(), "it was reaped");
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{AtPath, Failure, Result};
 use crate::output::note;
-use crate::procfs::Process;
+use crate::procfs::{self, Process};
 use crate::{project, sweep};
 
 /// Paths of unix sockets end at 107 bytes; what a run puts below its directory needs the rest.
@@ -29,6 +29,7 @@ impl RunDir {
     }
 
     fn create_in(base: &Path) -> Result<Self> {
+        procfs::adopt_orphans();
         fs::create_dir_all(base).at("create", base)?;
         // Held while directories have no owner yet and while they are swept, so that neither meets the other.
         let lock = base.join("lock");

@@ -101,7 +101,7 @@ fn run(mut command: Command, mut line: impl FnMut(&str)) -> Result<(String, Resu
         bytes.clear();
     }
     let status = child.wait().map_err(broken)?;
-    interrupt::check()?;
+    interrupt::check_after(status)?;
     let outcome = if status.success() { Ok(()) } else { Err(format!("`{shown}`: {status}")) };
     Ok((text, outcome))
 }

@@ -11,7 +11,7 @@ use super::layout::Layout;
 use super::network::Network;
 use super::shared_places::SharedPlaces;
 use crate::process::tool;
-use crate::procfs::{Process, with_argument};
+use crate::procfs::{Process, reap_orphans, with_argument};
 
 /// How long a process may take to end once it was asked, and once more when killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,6 +29,7 @@ pub(crate) fn clean(dir: &Path) -> Vec<String> {
     let sockets = shim_sockets(&layout);
     problems.extend(delete_tasks(&layout));
     problems.extend(end_all(&shims, |process| process.kill(GRACE)));
+    reap_orphans("containerd-shim");
     for socket in sockets {
         remove_socket(&socket);
     }
@@ -36,8 +37,8 @@ pub(crate) fn clean(dir: &Path) -> Vec<String> {
     if let Some(network) = Network::read(&layout) {
         problems.extend(iptables::remove_mappings(&network.name, &network.bin_dir, shared.chains_absent));
         problems.extend(remove_bridge(&network.bridge));
-        remove_results(&network.name);
     }
+    remove_results(Path::new("/var/lib/cni/results"), &layout.state());
     shared.remove_empty();
     problems
 }
@@ -88,11 +89,11 @@ fn remove_bridge(name: &str) -> Option<String> {
         .map(|error| error.to_string())
 }
 
-/// CNI keeps a result for every attachment, in a directory for the whole machine.
-fn remove_results(network: &str) {
-    for result in entries(Path::new("/var/lib/cni/results")) {
-        let name = result.file_name().unwrap_or_default().to_string_lossy();
-        if name.strip_prefix(network).is_some_and(|rest| rest.starts_with('-')) {
+/// CNI keeps a result for every attachment, in a directory for the whole machine. Ours name a network namespace of ours.
+fn remove_results(dir: &Path, state: &Path) {
+    let ours = format!("\"{}/", state.display());
+    for result in entries(dir) {
+        if fs::read_to_string(&result).is_ok_and(|text| text.contains(&ours)) {
             let _ = fs::remove_file(&result);
         }
     }
@@ -134,6 +135,17 @@ mod tests {
         remove_socket(&socket);
         assert!(file.exists());
         assert!(!socket.exists());
+    }
+
+    #[test]
+    fn only_results_of_the_own_namespaces_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [ours, other] = ["ours", "other"].map(|name| dir.path().join(name));
+        fs::write(&ours, r#"{"interfaces":[{"sandbox":"/w/1/state/netns/cni-1"}]}"#).unwrap();
+        fs::write(&other, r#"{"interfaces":[{"sandbox":"/w/12/state/netns/cni-1"}]}"#).unwrap();
+        remove_results(dir.path(), Path::new("/w/1/state"));
+        assert!(!ours.exists());
+        assert!(other.exists());
     }
 
     #[test]

@@ -49,6 +49,8 @@ fn remove_mapping(network: &str, container: &str, bin_dir: &Path) -> Result<()> 
         "name": network,
         "type": "portmap",
         "capabilities": { "portMappings": true },
+        // It removes by container, but does nothing at all when no mapping is given, so it gets one.
+        "runtimeConfig": { "portMappings": [{ "hostPort": 1, "containerPort": 1, "protocol": "tcp" }] },
     });
     let mut plugin = Command::new(bin_dir.join("portmap"));
     plugin.envs([
