@@ -1,1 +1,49 @@
 //! The engine behind every fake: host processes, images, logs and a ledger of what is alive.
+//!
+//! [`Engine`] runs pods, containers and commands for real, as processes of this host, without any container runtime.
+//! As root each container gets its own mounts, host name and process tree ([`Isolation::Chroot`]); otherwise its
+//! processes run directly in a copy of the image ([`Isolation::None`]) and what needs root is refused.
+
+mod check;
+mod confine;
+mod container;
+mod core;
+mod entry;
+mod error;
+mod event;
+mod exec;
+mod fault;
+mod image;
+mod isolation;
+mod ledger;
+mod lifecycle;
+mod log;
+mod memory;
+mod options;
+mod pod;
+mod process;
+mod rootfs;
+mod signal;
+mod spawn;
+mod sweep;
+mod user;
+
+pub use container::{CgroupFile, Container, ContainerState, Exit, Launch, Mount, MountKind, Outcome};
+pub use core::Engine;
+pub use error::{EngineError, Object};
+pub use event::{Event, EventKind, Subject};
+pub use exec::{ExecLaunch, ExecOutput, ExecProcess, Input, Output};
+pub use fault::{Action, Fault, FaultHandle, Faults, Phase};
+pub use image::{
+    Credentials, HOST_IMAGE, ImageConfig, ImageRecord, LayerProgress, Pull, PullError, PullEvent, Reference,
+};
+pub use isolation::Isolation;
+pub use ledger::{Ledger, LiveExec, LiveProcess};
+pub use options::EngineOptions;
+pub use pod::{Pod, PodLaunch};
+pub use signal::parse_signal;
+pub use sweep::{Swept, sweep};
+pub use user::User;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! What is wrong with a launch, found before anything is made.
+
+use super::{Engine, EngineError, Isolation, Launch, MountKind, User, parse_signal};
+
+/// Linux takes no longer host name.
+const MAX_HOSTNAME_BYTES: usize = 64;
+
+impl Engine {
+    /// Checks a container's launch against what this engine can do.
+    pub(crate) fn check_launch(&self, launch: &Launch, host_image: bool) -> Result<(), EngineError> {
+        check_argv(&launch.argv)?;
+        check_env(&launch.env)?;
+        if let Some(cwd) = &launch.cwd {
+            check_path("cwd", cwd)?;
+        }
+        for mount in &launch.mounts {
+            check_path("mounts", &mount.container_path)?;
+            if let MountKind::Bind { host_path } = &mount.kind
+                && !host_path.is_absolute()
+            {
+                return Err(EngineError::invalid(
+                    "mounts",
+                    format!("{} is not absolute", host_path.display()),
+                ));
+            }
+        }
+        for file in &launch.cgroup {
+            if file.path.is_empty()
+                || file.path.starts_with('/')
+                || file.path.split('/').any(|part| part == "..")
+            {
+                return Err(EngineError::invalid("cgroup", format!("{:?} is not below the root", file.path)));
+            }
+        }
+        if let Some(signal) = &launch.stop_signal {
+            parse_signal(signal)?;
+        }
+        if launch.tty {
+            return Err(EngineError::Unsupported { what: "a terminal", why: "the engine has none yet" });
+        }
+        if let Some(hostname) = &launch.hostname {
+            self.check_hostname(hostname)?;
+        }
+        if let Some(user) = &launch.user {
+            self.check_user(user)?;
+        }
+        let wants = [
+            ("mounting", !launch.mounts.is_empty()),
+            ("a read-only root", launch.read_only_rootfs),
+            ("a view of cgroups", !launch.cgroup.is_empty() && !host_image),
+        ];
+        let why = match self.isolation() {
+            Isolation::None => "it needs root",
+            Isolation::Chroot if host_image => "the host image has the host's own files",
+            Isolation::Chroot => return Ok(()),
+        };
+        match wants.into_iter().find(|(_, wanted)| *wanted) {
+            Some((what, _)) => Err(EngineError::Unsupported { what, why }),
+            None if self.isolation() == Isolation::None && !launch.cgroup.is_empty() => {
+                Err(EngineError::Unsupported { what: "a view of cgroups", why })
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_hostname(&self, hostname: &str) -> Result<(), EngineError> {
+        if hostname.is_empty() || hostname.len() > MAX_HOSTNAME_BYTES || hostname.contains(['\0', '/']) {
+            return Err(EngineError::invalid("hostname", format!("{hostname:?} is not a host name")));
+        }
+        match self.isolation() {
+            Isolation::Chroot => Ok(()),
+            Isolation::None => Err(EngineError::Unsupported { what: "a host name", why: "it needs root" }),
+        }
+    }
+
+    pub(crate) fn check_user(&self, user: &User) -> Result<(), EngineError> {
+        if self.isolation() == Isolation::Chroot {
+            return Ok(());
+        }
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        match user {
+            User::Id { uid: wanted, gid: group }
+                if *wanted == uid && group.is_none_or(|group| group == gid) =>
+            {
+                Ok(())
+            }
+            _ => Err(EngineError::Unsupported { what: "another user", why: "it needs root" }),
+        }
+    }
+}
+
+pub(crate) fn check_argv(argv: &[String]) -> Result<(), EngineError> {
+    match argv.first() {
+        None => Err(EngineError::invalid("argv", "it is empty")),
+        Some(_) if argv.iter().any(|arg| arg.contains('\0')) => {
+            Err(EngineError::invalid("argv", "it holds a NUL"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+pub(crate) fn check_env(env: &[(String, String)]) -> Result<(), EngineError> {
+    for (name, value) in env {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(EngineError::invalid("env", format!("{name:?} is not a name")));
+        }
+        if value.contains('\0') {
+            return Err(EngineError::invalid("env", format!("the value of {name:?} holds a NUL")));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn check_path(field: &'static str, path: &str) -> Result<(), EngineError> {
+    if path.starts_with('/') && !path.contains('\0') {
+        Ok(())
+    } else {
+        Err(EngineError::invalid(field, format!("{path:?} is not an absolute path")))
+    }
+}

@@ -1,0 +1,185 @@
+//! Containers: what one is made of, and the states it goes through.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{ImageRecord, User};
+
+/// What a container is made of. Command and environment are taken as they are; nothing of the image's is merged in.
+#[derive(Clone, Default)]
+pub struct Launch {
+    /// Its name; unique in its pod together with `attempt`.
+    pub name: String,
+    /// The caller's count of tries.
+    pub attempt: u32,
+    /// The image, by id, tag or digest. It has to be there.
+    pub image: String,
+    /// Program and arguments. The program is looked up inside the container.
+    pub argv: Vec<String>,
+    /// The whole environment; only `HOME` is added when it is missing.
+    pub env: Vec<(String, String)>,
+    /// Working directory. `None`: the image's, else `/`.
+    pub cwd: Option<String>,
+    /// Whom it runs as. `None`: the image's user where users can be changed.
+    pub user: Option<User>,
+    /// Further groups of the user.
+    pub supplementary_groups: Vec<u32>,
+    /// A terminal for the process: output and errors are one stream.
+    pub tty: bool,
+    /// Keeps standard input open for [`Engine::take_stdin`](super::Engine::take_stdin); otherwise it is empty.
+    pub stdin: bool,
+    /// In the order in which they are mounted.
+    pub mounts: Vec<Mount>,
+    /// Nothing but mounts can be written to.
+    pub read_only_rootfs: bool,
+    /// Host name. `None`: the pod's.
+    pub hostname: Option<String>,
+    /// Where output is logged, in the format of Kubernetes' container runtimes. `None`: nowhere.
+    pub log_path: Option<PathBuf>,
+    /// Most memory its processes may have together, in bytes. Checked by sampling: above it, they are killed.
+    pub memory_limit_bytes: Option<u64>,
+    /// What it sees at `/sys/fs/cgroup`.
+    pub cgroup: Vec<CgroupFile>,
+    /// For the caller's use.
+    pub labels: BTreeMap<String, String>,
+    /// For the caller's use.
+    pub annotations: BTreeMap<String, String>,
+    /// For the caller's use; not printed by `Debug`.
+    pub config: Value,
+    /// What asks it to stop, by name or number. `None`: the image's, else `SIGTERM`.
+    pub stop_signal: Option<String>,
+    /// Start fails with these words: for a fake whose real server finds out no earlier that something is wrong.
+    pub start_error: Option<String>,
+}
+
+impl fmt::Debug for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the values of the environment: they may be secret.
+        let names: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Launch")
+            .field("name", &self.name)
+            .field("attempt", &self.attempt)
+            .field("image", &self.image)
+            .field("argv", &self.argv)
+            .field("env", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something to be mounted in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Absolute path in the container; made if it is missing.
+    pub container_path: String,
+    /// Refuses writes.
+    pub read_only: bool,
+    /// What is mounted.
+    pub kind: MountKind,
+}
+
+/// What can be mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountKind {
+    /// A file or directory of the host, with what is mounted below it. It has to exist.
+    Bind {
+        /// Absolute path on the host.
+        host_path: PathBuf,
+    },
+    /// A new file system in memory.
+    Tmpfs {
+        /// Most it can hold. `None`: the kernel's default.
+        size_bytes: Option<u64>,
+    },
+}
+
+/// A file that a container sees under `/sys/fs/cgroup`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgroupFile {
+    /// Relative path, such as `memory/memory.limit_in_bytes`.
+    pub path: String,
+    /// Its content.
+    pub content: String,
+}
+
+/// A container, as it was when it was asked for.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// 64 lower-case hexadecimal digits.
+    pub id: String,
+    /// Id of its pod.
+    pub pod: String,
+    /// What it was made of.
+    pub launch: Arc<Launch>,
+    /// The image it was made from, which may be gone by now.
+    pub image: Arc<ImageRecord>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Where it is in its life.
+    pub state: ContainerState,
+}
+
+/// The states of a container, each entered at most once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContainerState {
+    /// It has not been started.
+    Created,
+    /// Its first process runs.
+    Running {
+        /// That process, as the host sees it.
+        pid: i32,
+        /// Since when.
+        started_at: Timestamp,
+    },
+    /// It ended, or could not be started.
+    Exited(Exit),
+}
+
+impl ContainerState {
+    /// One lower-case word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running { .. } => "running",
+            Self::Exited(_) => "exited",
+        }
+    }
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// What its first process ended with; code 128 when it could not be started.
+    pub outcome: Outcome,
+    /// It went over its memory limit.
+    pub oom_killed: bool,
+    /// `None`: it could not be started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// Why it could not be started.
+    pub start_error: Option<String>,
+}
+
+/// What a process ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It exited.
+    Code(i32),
+    /// A signal ended it.
+    Signal(i32),
+}
+
+impl Outcome {
+    /// As shells and container runtimes count: 128 plus the signal's number.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => signal.saturating_add(128),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Pods: a name, a place for logs and labels, and the containers in it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::core::{Engine, random_id};
+use super::process::lock;
+use super::{EngineError, EventKind, Object};
+
+/// What a pod is made of.
+#[derive(Clone, Default)]
+pub struct PodLaunch {
+    /// Its name.
+    pub name: String,
+    /// The namespace of its name.
+    pub namespace: String,
+    /// The caller's own unique id for it.
+    pub uid: String,
+    /// The caller's count of tries. Name, namespace, uid and attempt together are unique.
+    pub attempt: u32,
+    /// Host name of its containers, unless they bring one.
+    pub hostname: Option<String>,
+    /// Where log paths of its containers start, for the caller's use; made if it is missing.
+    pub log_directory: Option<PathBuf>,
+    /// For the caller's use.
+    pub labels: BTreeMap<String, String>,
+    /// For the caller's use.
+    pub annotations: BTreeMap<String, String>,
+    /// For the caller's use; not printed by `Debug`.
+    pub config: Value,
+}
+
+impl fmt::Debug for PodLaunch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, namespace, uid, attempt, .. } = self;
+        write!(f, "PodLaunch({namespace}/{name} uid={uid:?} attempt={attempt})")
+    }
+}
+
+/// A pod, as it was when it was asked for.
+#[derive(Debug, Clone)]
+pub struct Pod {
+    /// 64 lower-case hexadecimal digits.
+    pub id: String,
+    /// What it was made of.
+    pub launch: std::sync::Arc<PodLaunch>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was stopped; `None` while it is ready.
+    pub stopped_at: Option<Timestamp>,
+}
+
+impl Pod {
+    /// Whether containers can be added.
+    pub fn is_ready(&self) -> bool {
+        self.stopped_at.is_none()
+    }
+
+    fn full_name(&self) -> String {
+        let PodLaunch { name, namespace, uid, attempt, .. } = &*self.launch;
+        format!("{name}_{namespace}_{uid}_{attempt}")
+    }
+}
+
+impl Engine {
+    /// Makes a pod, which is ready at once. Fault name `create_pod`.
+    ///
+    /// # Errors
+    /// [`EngineError::NameTaken`] when one of the same name, namespace, uid and attempt exists.
+    pub async fn create_pod(&self, launch: PodLaunch) -> Result<Pod, EngineError> {
+        let shared = self.shared();
+        shared
+            .faults
+            .around("create_pod", async {
+                shared.check_open()?;
+                if let Some(hostname) = &launch.hostname {
+                    self.check_hostname(hostname)?;
+                }
+                let logs = launch.log_directory.clone();
+                let pod = Pod {
+                    id: random_id()?,
+                    launch: std::sync::Arc::new(launch),
+                    created_at: Timestamp::now(),
+                    stopped_at: None,
+                };
+                shared.check_pod_name(&pod)?;
+                if let Some(logs) = logs {
+                    let made = tokio::fs::create_dir_all(&logs).await;
+                    made.map_err(|error| {
+                        EngineError::io(format!("log directory {}", logs.display()), error)
+                    })?;
+                }
+                shared.insert_pod(pod)
+            })
+            .await
+    }
+
+    /// Stops a pod and kills its containers, each with `grace` after its stop signal. One that is stopped stays so.
+    /// Fault name `stop_pod`.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`].
+    pub async fn stop_pod(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
+        let shared = self.shared();
+        shared
+            .faults
+            .around("stop_pod", async {
+                let stopped = {
+                    let mut pods = lock(&shared.pods);
+                    let pod = pods.get_mut(id).ok_or_else(|| EngineError::not_found(Object::Pod, id))?;
+                    pod.stopped_at.replace(pod.stopped_at.unwrap_or_else(Timestamp::now))
+                };
+                let stops = self
+                    .containers_of(id)
+                    .into_iter()
+                    .map(|container| async move { self.stop_quietly(&container, grace).await });
+                futures::future::join_all(stops).await.into_iter().collect::<Result<(), _>>()?;
+                if stopped.is_none() {
+                    shared.events.pod(EventKind::Stopped, id);
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Removes a pod with its containers, by force. `false`: there was none. Fault name `remove_pod`.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub async fn remove_pod(&self, id: &str) -> Result<bool, EngineError> {
+        let shared = self.shared();
+        shared
+            .faults
+            .around("remove_pod", async {
+                if self.pod(id).is_err() {
+                    return Ok(false);
+                }
+                // No container can be added from here on.
+                if let Some(pod) = lock(&shared.pods).get_mut(id) {
+                    pod.stopped_at.get_or_insert_with(Timestamp::now);
+                }
+                let removals = self
+                    .containers_of(id)
+                    .into_iter()
+                    .map(|container| async move { self.remove_quietly(&container).await });
+                futures::future::join_all(removals).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+                let removed = lock(&shared.pods).remove(id).is_some();
+                if removed {
+                    shared.events.pod(EventKind::Deleted, id);
+                }
+                Ok(removed)
+            })
+            .await
+    }
+
+    /// A pod by its full id.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`].
+    pub fn pod(&self, id: &str) -> Result<Pod, EngineError> {
+        lock(&self.shared().pods).get(id).cloned().ok_or_else(|| EngineError::not_found(Object::Pod, id))
+    }
+
+    /// Every pod, oldest first.
+    pub fn pods(&self) -> Vec<Pod> {
+        let mut pods: Vec<_> = lock(&self.shared().pods).values().cloned().collect();
+        pods.sort_by_key(|pod| pod.created_at);
+        pods
+    }
+}
+
+impl super::core::Shared {
+    fn check_pod_name(&self, new: &Pod) -> Result<(), EngineError> {
+        let name = new.full_name();
+        match lock(&self.pods).values().find(|pod| pod.full_name() == name) {
+            Some(pod) => Err(EngineError::NameTaken { object: Object::Pod, name, existing: pod.id.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn insert_pod(&self, new: Pod) -> Result<Pod, EngineError> {
+        let name = new.full_name();
+        let mut pods = lock(&self.pods);
+        if let Some(pod) = pods.values().find(|pod| pod.full_name() == name) {
+            return Err(EngineError::NameTaken { object: Object::Pod, name, existing: pod.id.clone() });
+        }
+        pods.insert(new.id.clone(), new.clone());
+        drop(pods);
+        self.events.pod(EventKind::Created, &new.id);
+        self.events.pod(EventKind::Started, &new.id);
+        Ok(new)
+    }
+}

@@ -1,0 +1,264 @@
+//! Processes that the engine runs: each is counted, written down for a later sweep, and ended with its owner.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{
+    Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
+};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::{EngineError, LiveProcess, Outcome};
+
+/// Name of the file in the state directory that lists what runs.
+pub(crate) const PROCESS_FILE: &str = "processes";
+
+/// A running process. Dropping it kills it with its descendants; it is counted until it is reaped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Option<Child>,
+    pid: i32,
+    handle: Arc<OwnedFd>,
+    counted: Option<Counted>,
+    runtime: Handle,
+}
+
+impl Process {
+    pub(crate) fn adopt(
+        child: Child,
+        owner: &str,
+        argv: &[String],
+        table: &Arc<ProcessTable>,
+        runtime: &Handle,
+    ) -> Result<Self, EngineError> {
+        let failed = |error: io::Error| EngineError::io("adopt a process", error);
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid.ok_or_else(|| failed(io::Error::other("it has been reaped")))?;
+        let open = Pid::from_raw(pid)
+            .ok_or(rustix::io::Errno::SRCH)
+            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let counted = table.count(LiveProcess { pid, owner: owner.to_owned(), argv: argv.to_vec() });
+        let (handle, counted) = match (open, counted) {
+            (Ok(handle), Ok(counted)) => (Arc::new(handle), counted),
+            (Err(error), _) => return Err(reject(pid, error.into())),
+            (_, Err(error)) => return Err(reject(pid, error)),
+        };
+        Ok(Self { child: Some(child), pid, handle, counted: Some(counted), runtime: runtime.clone() })
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Whether it has not been waited for to its end.
+    pub(crate) fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// A handle that signals exactly this process, however long it is kept.
+    pub(crate) fn handle(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.handle)
+    }
+
+    pub(crate) fn take_stdio(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+        match &mut self.child {
+            Some(child) => (child.stdin.take(), child.stdout.take(), child.stderr.take()),
+            None => (None, None, None),
+        }
+    }
+
+    /// Waits for its end. Can be dropped and called again.
+    pub(crate) async fn wait(&mut self) -> Outcome {
+        let ended = match &mut self.child {
+            Some(child) => child.wait().await,
+            None => Err(io::Error::other("no child")),
+        };
+        self.child = None;
+        self.counted = None;
+        ended.map_or(Outcome::Signal(9), Outcome::from)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        kill_tree(self.pid);
+        let counted = self.counted.take();
+        self.runtime.spawn(async move {
+            let _ = child.wait().await;
+            drop(counted);
+        });
+    }
+}
+
+impl From<ExitStatus> for Outcome {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or(9)),
+        }
+    }
+}
+
+/// Sends a signal to the process behind a handle. One that has ended is fine.
+pub(crate) fn signal(handle: &OwnedFd, number: i32) -> Result<(), EngineError> {
+    let signal = Signal::from_named_raw(number)
+        .ok_or_else(|| EngineError::invalid("signal", format!("{number} is not a signal")))?;
+    match pidfd_send_signal(handle, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(EngineError::io("send a signal", error)),
+    }
+}
+
+/// Kills a process, its group and its descendants. To be called before it is reaped.
+pub(crate) fn kill_tree(pid: i32) {
+    let descendants = descendants(&[pid]);
+    kill_group(pid);
+    for pid in descendants.into_iter().filter_map(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// Kills what is left of a process's group.
+pub(crate) fn kill_group(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// These processes and all that they have started, as far as it is still below them.
+pub(crate) fn descendants(roots: &[i32]) -> Vec<i32> {
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        if let Some(stat) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Stat::of) {
+            children.entry(stat.parent).or_default().push(stat.pid);
+        }
+    }
+    let mut found = roots.to_vec();
+    let mut at = 0;
+    while let Some(pid) = found.get(at) {
+        found.extend(children.remove(pid).into_iter().flatten());
+        at += 1;
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What tells a process from a later one with the same pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) pid: i32,
+    pub(crate) parent: i32,
+    /// In clock ticks since the machine started.
+    pub(crate) start_time: u64,
+    pub(crate) zombie: bool,
+}
+
+impl Stat {
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is a file name in parentheses, which may hold anything.
+        let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+        let zombie = matches!(fields.next()?, "Z" | "X");
+        let parent = fields.next()?.parse().ok()?;
+        let start_time = fields.nth(17)?.parse().ok()?;
+        Some(Self { pid, parent, start_time, zombie })
+    }
+}
+
+/// Every process that the engine has started and not yet reaped.
+#[derive(Debug)]
+pub(crate) struct ProcessTable {
+    live: Mutex<BTreeMap<i32, LiveProcess>>,
+    file: Mutex<File>,
+    /// How many there are.
+    count: watch::Sender<usize>,
+}
+
+impl ProcessTable {
+    /// Opens the file of a new engine: its first line is the engine's own process, the owner.
+    pub(crate) fn create(state: &Path) -> io::Result<Self> {
+        let mut file = File::create_new(state.join(PROCESS_FILE))?;
+        let owner = std::process::id();
+        let stat = i32::try_from(owner).ok().and_then(Stat::of);
+        writeln!(file, "{owner} {}", stat.map_or(0, |stat| stat.start_time))?;
+        Ok(Self { live: Mutex::default(), file: Mutex::new(file), count: watch::Sender::new(0) })
+    }
+
+    pub(crate) fn live(&self) -> Vec<LiveProcess> {
+        lock(&self.live).values().cloned().collect()
+    }
+
+    /// Waits until nothing runs, calling `kill` for whatever turns up.
+    pub(crate) async fn idle(&self, kill: impl Fn(i32)) {
+        let mut count = self.count.subscribe();
+        loop {
+            count.mark_unchanged();
+            let live = self.live();
+            if live.is_empty() {
+                return;
+            }
+            live.iter().for_each(|process| kill(process.pid));
+            // The sender is in `self`, so the channel is open.
+            let _ = count.changed().await;
+        }
+    }
+
+    /// Pids of what runs for this owner.
+    pub(crate) fn of(&self, owner: &str) -> Vec<i32> {
+        lock(&self.live)
+            .values()
+            .filter(|process| process.owner == owner)
+            .map(|process| process.pid)
+            .collect()
+    }
+
+    fn count(self: &Arc<Self>, process: LiveProcess) -> io::Result<Counted> {
+        let pid = process.pid;
+        // Lines are never taken back: the start time tells whether one still holds.
+        if let Some(stat) = Stat::of(pid) {
+            lock(&self.file).write_all(format!("{pid} {}\n", stat.start_time).as_bytes())?;
+        }
+        self.change(|live| drop(live.insert(pid, process)));
+        Ok(Counted { table: Arc::clone(self), pid })
+    }
+}
+
+impl ProcessTable {
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<i32, LiveProcess>)) {
+        let mut live = lock(&self.live);
+        change(&mut live);
+        self.count.send_replace(live.len());
+    }
+}
+
+/// A line in the table.
+#[derive(Debug)]
+struct Counted {
+    table: Arc<ProcessTable>,
+    pid: i32,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.table.change(|live| drop(live.remove(&self.pid)));
+    }
+}
+
+fn reject(pid: i32, error: io::Error) -> EngineError {
+    kill_tree(pid);
+    EngineError::io("adopt a process", error)
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,192 @@
+//! Starting a process where it belongs, from a thread that goes there first: no code runs between fork and exec.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use rustix::process::{Gid, Uid};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::EngineError;
+use super::confine::{Confinement, Namespaces};
+use super::process::{Process, ProcessTable};
+use super::rootfs::{below, resolve_in_root};
+use super::user::{ResolvedUser, User};
+
+/// What containers run with when nobody says otherwise.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A process to be.
+#[derive(Clone)]
+pub(crate) struct Command {
+    /// Id of the container that owns it.
+    pub(crate) owner: String,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) cwd: String,
+    /// `None`: the engine's own.
+    pub(crate) user: Option<User>,
+    pub(crate) groups: Vec<u32>,
+    pub(crate) stdin: bool,
+    pub(crate) tty: bool,
+}
+
+/// Where it is to run.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In a container that this process starts.
+    Fresh(Box<Confinement>),
+    /// In a running container.
+    Join(Arc<Namespaces>),
+    /// On the host, with its files looked up under a directory.
+    Direct(PathBuf),
+}
+
+/// Starts `command` at `place`; the namespaces are those of a fresh container.
+pub(crate) async fn spawn(
+    place: Place,
+    command: Command,
+    processes: Arc<ProcessTable>,
+    runtime: Handle,
+) -> Result<(Process, Option<Arc<Namespaces>>), EngineError> {
+    let fresh = matches!(place, Place::Fresh(_));
+    let process = on_thread("spawn", move || {
+        let _entered = runtime.enter();
+        let process = spawn_here(&place, &command, &processes, &runtime)?;
+        let namespaces = if fresh {
+            let open =
+                Namespaces::of_this_thread().map_err(|error| EngineError::io("open namespaces", error))?;
+            Some(Arc::new(open))
+        } else {
+            None
+        };
+        Ok((process, namespaces))
+    });
+    let (process, namespaces) = process.await?;
+    if let Some(namespaces) = &namespaces {
+        let (namespaces, pid) = (Arc::clone(namespaces), process.pid());
+        on_thread("mount-proc", move || {
+            namespaces.mount_proc(pid);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok((process, namespaces))
+}
+
+/// Runs `work` on a thread of its own, which may leave its namespaces and its user behind for good.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let (answer, answered) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(format!("engine-{name}"))
+        .spawn(move || answer.send(work()).map_err(drop))
+        .map_err(|error| EngineError::io("start a thread", error))?;
+    answered.await.map_err(|_| EngineError::io(name, io::Error::other("the thread died")))?
+}
+
+fn spawn_here(
+    place: &Place,
+    command: &Command,
+    processes: &Arc<ProcessTable>,
+    runtime: &Handle,
+) -> Result<Process, EngineError> {
+    let root = match place {
+        Place::Fresh(confinement) => {
+            confinement.enter()?;
+            Path::new("/")
+        }
+        Place::Join(namespaces) => {
+            namespaces.enter()?;
+            Path::new("/")
+        }
+        Place::Direct(root) => root,
+    };
+    let user = command.user.as_ref().map(|user| user.resolve(root, &command.groups)).transpose()?;
+    let cwd = resolve_in_root(root, Path::new(&command.cwd)).unwrap_or_else(|_| below(root, &command.cwd));
+    if !cwd.is_dir() {
+        return Err(EngineError::invalid("cwd", format!("{}: no such directory", command.cwd)));
+    }
+    let name = command.argv.first().map(String::as_str).unwrap_or_default();
+    let program = find_program(root, &command.cwd, name, &command.env)?;
+    let mut ready = tokio::process::Command::new(program);
+    ready.arg0(name).args(command.argv.iter().skip(1)).current_dir(cwd).process_group(0);
+    ready.env_clear().envs(command.env.iter().map(|(name, value)| (name, value)));
+    if let Some(home) = home(command, user.as_ref()) {
+        ready.env("HOME", home);
+    }
+    ready.stdin(if command.stdin { Stdio::piped() } else { Stdio::null() });
+    ready.stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(user) = user {
+        become_user(&user).map_err(|error| EngineError::io("change user", error))?;
+    }
+    let child = ready.spawn().map_err(|error| spawn_error(name, error))?;
+    Process::adopt(child, &command.owner, &command.argv, processes, runtime)
+}
+
+/// The file that `name` stands for, by the rules of `execvp` applied inside the root.
+fn find_program(
+    root: &Path,
+    cwd: &str,
+    name: &str,
+    env: &[(String, String)],
+) -> Result<PathBuf, EngineError> {
+    let missing = || EngineError::NoSuchCommand { command: name.to_owned() };
+    if name.contains('/') {
+        let path = resolve_in_root(root, &Path::new(cwd).join(name)).map_err(|_| missing())?;
+        let found = fs::metadata(&path).map_err(|_| missing())?;
+        return if found.is_file() && found.permissions().mode() & 0o111 != 0 {
+            Ok(path)
+        } else {
+            Err(EngineError::NotExecutable {
+                command: name.to_owned(),
+                reason: "permission denied".to_owned(),
+            })
+        };
+    }
+    let path = env.iter().rev().find(|(key, _)| key == "PATH").map_or(DEFAULT_PATH, |(_, value)| value);
+    path.split(':')
+        .filter_map(|directory| resolve_in_root(root, &Path::new(cwd).join(directory).join(name)).ok())
+        .find(|file| {
+            fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        })
+        .filter(|_| !name.is_empty())
+        .ok_or_else(missing)
+}
+
+/// The user's home where the environment has none, as container runtimes add it.
+fn home(command: &Command, user: Option<&ResolvedUser>) -> Option<String> {
+    let given = command.env.iter().any(|(name, _)| name == "HOME");
+    let user = user.filter(|_| !given)?;
+    Some(user.home.clone().unwrap_or_else(|| "/".to_owned()))
+}
+
+/// For this thread and what it spawns. Root without groups is what every process here starts as.
+fn become_user(user: &ResolvedUser) -> rustix::io::Result<()> {
+    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+    rustix::thread::set_thread_groups(&groups)?;
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)
+}
+
+fn spawn_error(command: &str, error: io::Error) -> EngineError {
+    let command = command.to_owned();
+    match error.raw_os_error().map(nix::errno::Errno::from_raw) {
+        // The program was there a moment ago: its interpreter is missing.
+        Some(nix::errno::Errno::ENOENT) => EngineError::NoSuchCommand { command },
+        Some(nix::errno::Errno::EACCES) => {
+            EngineError::NotExecutable { command, reason: "permission denied".to_owned() }
+        }
+        Some(nix::errno::Errno::ENOEXEC) => {
+            EngineError::NotExecutable { command, reason: "exec format error".to_owned() }
+        }
+        _ => EngineError::io(format!("exec {command:?}"), error),
+    }
+}
