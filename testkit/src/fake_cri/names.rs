@@ -1,0 +1,40 @@
+//! The full names by which containerd tells sandboxes and containers apart, and what it refuses in labels.
+
+use std::collections::HashMap;
+
+use k8s_cri::v1::{ContainerMetadata, PodSandboxMetadata};
+use tonic::Status;
+
+const MAX_LABEL_BYTES: usize = 4096;
+const SHOWN_KEY_CHARS: usize = 10;
+
+pub(super) fn sandbox(metadata: &PodSandboxMetadata) -> String {
+    let PodSandboxMetadata { name, uid, namespace, attempt } = metadata;
+    format!("{name}_{namespace}_{uid}_{attempt}")
+}
+
+pub(super) fn container(metadata: &ContainerMetadata, sandbox: &PodSandboxMetadata) -> String {
+    let PodSandboxMetadata { name, uid, namespace, .. } = sandbox;
+    format!("{}_{name}_{namespace}_{uid}_{}", metadata.name, metadata.attempt)
+}
+
+/// The refusal of a name that is taken; `kind` is `sandbox` or `container`.
+pub(super) fn reserved(kind: &str, name: &str, existing: &str) -> Status {
+    Status::unknown(format!(
+        "failed to reserve {kind} name {name:?}: name {name:?} is reserved for {existing:?}"
+    ))
+}
+
+/// Checks labels as containerd does when it stores them; `kind` as in [`reserved`].
+pub(super) fn check_labels(kind: &str, labels: &HashMap<String, String>) -> Result<(), Status> {
+    match labels.iter().find(|(key, value)| key.len() + value.len() > MAX_LABEL_BYTES) {
+        None => Ok(()),
+        Some((key, _)) => {
+            let key: String = key.chars().take(SHOWN_KEY_CHARS).collect();
+            Err(Status::invalid_argument(format!(
+                "failed to create containerd {kind}: create container failed validation: containers.Labels: label \
+                 key and value greater than maximum size ({MAX_LABEL_BYTES} bytes), key: {key}: invalid argument"
+            )))
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Over the socket, with the generated client.
