@@ -173,9 +173,8 @@ impl Shared {
     fn end(&self, runtime: &Runtime) -> Result<(), EngineError> {
         self.close();
         // What was on its way when the doors closed may still have started a process: look again until it is quiet.
-        let quiet = runtime.block_on(async {
-            tokio::time::timeout(LAST_WAIT, self.processes.idle(|pid| kill_tree(pid))).await
-        });
+        let quiet =
+            runtime.block_on(async { tokio::time::timeout(LAST_WAIT, self.processes.idle(kill_tree)).await });
         let entries = std::mem::take(&mut *lock(&self.containers));
         runtime.block_on(async {
             for entry in entries.values() {

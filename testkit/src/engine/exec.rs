@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::check::{check_argv, check_env, check_path};
 use super::core::Shared;
-use super::process::{Process, kill_tree, lock, signal};
+use super::process::{Process, lock, signal};
 use super::spawn::{Command, Place, spawn};
 use super::{Engine, EngineError, Outcome, User};
 
@@ -148,7 +148,7 @@ impl ExecProcess {
     }
 
     /// Waits for its end; its output may be held open longer by its children. Can be dropped and called again.
-    pub async fn wait(&mut self) -> Outcome {
+    pub async fn wait(&self) -> Outcome {
         self.process.wait().await
     }
 
@@ -162,9 +162,7 @@ impl ExecProcess {
 
     /// Kills it with its descendants.
     pub fn kill(&self) {
-        if self.process.is_running() {
-            kill_tree(self.process.pid());
-        }
+        self.process.kill();
     }
 
     async fn collect(&mut self, limit: usize, drain: Duration) -> ExecOutput {

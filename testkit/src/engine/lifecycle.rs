@@ -284,14 +284,14 @@ impl Shared {
         }
         let started = self.launch(entry).await;
         if let Err(error) = &started {
-            entry.state.send_replace(ContainerState::Exited(Exit {
+            let exit = Exit {
                 outcome: Outcome::Code(START_FAILED),
                 oom_killed: false,
                 started_at: None,
                 finished_at: Timestamp::now(),
                 start_error: Some(error.to_string()),
-            }));
-            self.events.container(EventKind::Stopped, &entry.id, &entry.pod);
+            };
+            self.advance(entry, ContainerState::Exited(exit), EventKind::Stopped);
         }
         started
     }
@@ -314,8 +314,7 @@ impl Shared {
             .launch
             .memory_limit_bytes
             .map(|limit| MemoryWatch::start(pid, entry.id.clone(), limit, Arc::clone(&self.processes)));
-        entry.state.send_replace(ContainerState::Running { pid, started_at });
-        self.events.container(EventKind::Started, &entry.id, &entry.pod);
+        self.advance(entry, ContainerState::Running { pid, started_at }, EventKind::Started);
         let pump = async move {
             if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
                 log.pump(stdout, stderr).await;
@@ -323,6 +322,14 @@ impl Shared {
         };
         tokio::spawn(supervise(Arc::clone(self), Arc::clone(entry), process, pump, memory, started_at));
         Ok(())
+    }
+
+    /// Changes a container's state and tells, as one: who sees the state cannot be ahead of the event, nor behind it.
+    fn advance(&self, entry: &Entry, to: ContainerState, event: EventKind) {
+        entry.state.send_modify(|state| {
+            *state = to;
+            self.events.container(event, &entry.id, &entry.pod);
+        });
     }
 
     fn place(&self, entry: &Entry) -> Place {
@@ -426,7 +433,7 @@ impl Entry {
 async fn supervise(
     shared: Arc<Shared>,
     entry: Arc<Entry>,
-    mut process: Process,
+    process: Process,
     pump: impl Future<Output = ()> + Send + 'static,
     memory: Option<MemoryWatch>,
     started_at: Timestamp,
@@ -448,6 +455,5 @@ async fn supervise(
     *lock(&entry.main) = None;
     *lock(&entry.log) = None;
     let exit = Exit { outcome, oom_killed, started_at: Some(started_at), finished_at, start_error: None };
-    entry.state.send_replace(ContainerState::Exited(exit));
-    shared.events.container(EventKind::Stopped, &entry.id, &entry.pod);
+    shared.advance(&entry, ContainerState::Exited(exit), EventKind::Stopped);
 }

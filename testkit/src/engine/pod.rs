@@ -61,6 +61,13 @@ impl Pod {
         self.stopped_at.is_none()
     }
 
+    /// True when this is what stopped it.
+    fn stop_now(&mut self) -> bool {
+        let was_ready = self.is_ready();
+        self.stopped_at.get_or_insert_with(Timestamp::now);
+        was_ready
+    }
+
     fn full_name(&self) -> String {
         let PodLaunch { name, namespace, uid, attempt, .. } = &*self.launch;
         format!("{name}_{namespace}_{uid}_{attempt}")
@@ -110,17 +117,16 @@ impl Engine {
         shared
             .faults
             .around("stop_pod", async {
-                let stopped = {
+                let was_ready = {
                     let mut pods = lock(&shared.pods);
-                    let pod = pods.get_mut(id).ok_or_else(|| EngineError::not_found(Object::Pod, id))?;
-                    pod.stopped_at.replace(pod.stopped_at.unwrap_or_else(Timestamp::now))
+                    pods.get_mut(id).ok_or_else(|| EngineError::not_found(Object::Pod, id))?.stop_now()
                 };
                 let stops = self
                     .containers_of(id)
                     .into_iter()
                     .map(|container| async move { self.stop_quietly(&container, grace).await });
                 futures::future::join_all(stops).await.into_iter().collect::<Result<(), _>>()?;
-                if stopped.is_none() {
+                if was_ready {
                     shared.events.pod(EventKind::Stopped, id);
                 }
                 Ok(())
@@ -137,18 +143,19 @@ impl Engine {
         shared
             .faults
             .around("remove_pod", async {
-                if self.pod(id).is_err() {
-                    return Ok(false);
-                }
                 // No container can be added from here on.
-                if let Some(pod) = lock(&shared.pods).get_mut(id) {
-                    pod.stopped_at.get_or_insert_with(Timestamp::now);
-                }
+                let was_ready = match lock(&shared.pods).get_mut(id) {
+                    None => return Ok(false),
+                    Some(pod) => pod.stop_now(),
+                };
                 let removals = self
                     .containers_of(id)
                     .into_iter()
                     .map(|container| async move { self.remove_quietly(&container).await });
                 futures::future::join_all(removals).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+                if was_ready {
+                    shared.events.pod(EventKind::Stopped, id);
+                }
                 let removed = lock(&shared.pods).remove(id).is_some();
                 if removed {
                     shared.events.pod(EventKind::Deleted, id);

@@ -20,20 +20,24 @@ use super::{EngineError, LiveProcess, Outcome};
 
 /// Name of the file in the state directory that lists what runs.
 pub(crate) const PROCESS_FILE: &str = "processes";
+/// What the end of a process counts as that nobody saw: the engine was torn down around it.
+const LOST: Outcome = Outcome::Signal(9);
 
-/// A running process. Dropping it kills it with its descendants; it is counted until it is reaped.
+/// A process. It is reaped the moment it ends, whoever holds this; dropping it kills it with its descendants.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Option<Child>,
     pid: i32,
     handle: Arc<OwnedFd>,
-    counted: Option<Counted>,
-    runtime: Handle,
+    stdio: Stdio,
+    outcome: watch::Receiver<Option<Outcome>>,
 }
+
+/// The other ends of a process's streams.
+pub(crate) type Stdio = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
 
 impl Process {
     pub(crate) fn adopt(
-        child: Child,
+        mut child: Child,
         owner: &str,
         argv: &[String],
         table: &Arc<ProcessTable>,
@@ -42,25 +46,27 @@ impl Process {
         let failed = |error: io::Error| EngineError::io("adopt a process", error);
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
         let pid = pid.ok_or_else(|| failed(io::Error::other("it has been reaped")))?;
-        let open = Pid::from_raw(pid)
-            .ok_or(rustix::io::Errno::SRCH)
-            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let open = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH);
+        let open = open.and_then(|pid| pidfd_open(pid, PidfdFlags::empty())).map_err(io::Error::from);
         let counted = table.count(LiveProcess { pid, owner: owner.to_owned(), argv: argv.to_vec() });
-        let (handle, counted) = match (open, counted) {
-            (Ok(handle), Ok(counted)) => (Arc::new(handle), counted),
-            (Err(error), _) => return Err(reject(pid, error.into())),
-            (_, Err(error)) => return Err(reject(pid, error)),
-        };
-        Ok(Self { child: Some(child), pid, handle, counted: Some(counted), runtime: runtime.clone() })
+        let adopted = open.and_then(|handle| Ok((Arc::new(handle), counted?)));
+        let (handle, counted) = adopted.map_err(|error| {
+            kill_tree(pid);
+            failed(error)
+        })?;
+        let stdio = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (ended, outcome) = watch::channel(None);
+        // Not left to whoever holds the process: a container's first process ends only when all the others are reaped.
+        runtime.spawn(async move {
+            let status = child.wait().await;
+            drop(counted);
+            ended.send_replace(Some(status.map_or(LOST, Outcome::from)));
+        });
+        Ok(Self { pid, handle, stdio, outcome })
     }
 
     pub(crate) fn pid(&self) -> i32 {
         self.pid
-    }
-
-    /// Whether it has not been waited for to its end.
-    pub(crate) fn is_running(&self) -> bool {
-        self.child.is_some()
     }
 
     /// A handle that signals exactly this process, however long it is kept.
@@ -68,34 +74,28 @@ impl Process {
         Arc::clone(&self.handle)
     }
 
-    pub(crate) fn take_stdio(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
-        match &mut self.child {
-            Some(child) => (child.stdin.take(), child.stdout.take(), child.stderr.take()),
-            None => (None, None, None),
-        }
+    pub(crate) fn take_stdio(&mut self) -> Stdio {
+        std::mem::take(&mut self.stdio)
     }
 
     /// Waits for its end. Can be dropped and called again.
-    pub(crate) async fn wait(&mut self) -> Outcome {
-        let ended = match &mut self.child {
-            Some(child) => child.wait().await,
-            None => Err(io::Error::other("no child")),
-        };
-        self.child = None;
-        self.counted = None;
-        ended.map_or(Outcome::Signal(9), Outcome::from)
+    pub(crate) async fn wait(&self) -> Outcome {
+        let mut outcome = self.outcome.clone();
+        let ended = outcome.wait_for(Option::is_some).await;
+        ended.ok().and_then(|outcome| *outcome).unwrap_or(LOST)
+    }
+
+    /// Kills it with its descendants.
+    pub(crate) fn kill(&self) {
+        if self.outcome.borrow().is_none() {
+            kill_tree(self.pid);
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        kill_tree(self.pid);
-        let counted = self.counted.take();
-        self.runtime.spawn(async move {
-            let _ = child.wait().await;
-            drop(counted);
-        });
+        self.kill();
     }
 }
 
@@ -252,11 +252,6 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.table.change(|live| drop(live.remove(&self.pid)));
     }
-}
-
-fn reject(pid: i32, error: io::Error) -> EngineError {
-    kill_tree(pid);
-    EngineError::io("adopt a process", error)
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

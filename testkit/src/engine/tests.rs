@@ -244,7 +244,7 @@ async fn mounts_are_where_they_should_be() {
         read_only,
         kind: MountKind::Bind { host_path },
     };
-    let mut launch = bed.launch(&["sh", "-c", "cat /in/file /one; touch /in/new || echo refused; echo x > /out/y; touch /root-file || echo read-only; touch /scratch/z && echo ok; dd if=/dev/zero of=/scratch/big bs=1k count=200 2>/dev/null || echo full; cat /sys/fs/cgroup/memory/memory.limit_in_bytes"]);
+    let mut launch = bed.launch(&["sh", "-c", "cat /in/file /one; echo; touch /in/new || echo refused; echo x > /out/y; touch /root-file || echo read-only; touch /scratch/z && echo ok; dd if=/dev/zero of=/scratch/big bs=1k count=200 2>/dev/null || echo full; cat /sys/fs/cgroup/memory/memory.limit_in_bytes"]);
     launch.mounts = vec![
         bind("/in", true, host.path().to_path_buf()),
         bind("/out", false, host.path().to_path_buf()),
@@ -446,8 +446,7 @@ async fn faults_hit_as_they_are_told() {
     bed.engine.create_pod(pod("c")).await.unwrap_err();
     assert_eq!(bed.engine.pods().len(), 4, "a late fault comes after the effect");
     let hang = faults.inject(Fault::new("remove_pod", Action::Hang));
-    let removal = bed.engine.remove_pod(&bed.pod);
-    tokio::pin!(removal);
+    let mut removal = Box::pin(bed.engine.remove_pod(&bed.pod));
     assert!(futures::poll!(&mut removal).is_pending());
     hang.release();
     assert!(removal.await.unwrap());

@@ -92,7 +92,11 @@ impl Engine {
                 let removed = lock(&shared.images.stored).remove(&stored.record.id);
                 let gone = removed.is_some();
                 // The last one takes the files with it.
-                shared.blocking(move || Ok(drop((removed, stored)))).await?;
+                let last = move || {
+                    drop((removed, stored));
+                    Ok(())
+                };
+                shared.blocking(last).await?;
                 Ok(gone)
             })
             .await
