@@ -15,6 +15,13 @@ pub struct Digest(String);
 const ALGORITHMS: [(&str, usize); 2] = [("sha256", 64), ("sha512", 128)];
 
 impl Digest {
+    /// The digest that has these 32 bytes as its SHA-256 sum.
+    #[must_use]
+    pub fn from_sha256(sum: [u8; 32]) -> Self {
+        let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("sha256:{hex}"))
+    }
+
     /// The whole text, `sha256:…`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -111,6 +118,13 @@ impl From<Digest> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sum_becomes_a_digest_that_can_be_read_again() {
+        let digest = Digest::from_sha256([0xab; 32]);
+        assert_eq!(digest.as_str(), format!("sha256:{}", "ab".repeat(32)));
+        assert_eq!(digest.as_str().parse(), Ok(digest));
+    }
 
     #[test]
     fn forms() {

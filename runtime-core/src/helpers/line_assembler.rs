@@ -1,15 +1,14 @@
 //! Joins the parts of long log lines, within a bound of memory.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 
-use super::cri_log::{LogLine, LogStream};
+use super::cri_log::LogRecord;
+use crate::{LogLine, LogSource};
 
 /// Puts partial lines of a log together again, for each stream by itself.
 ///
 /// A log may never finish its line, so no stream holds more than a given number of bytes: what is longer comes in pieces,
-/// all but the last marked as partial.
+/// all but the last marked as incomplete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineAssembler {
     max_line_bytes: usize,
@@ -31,12 +30,12 @@ impl LineAssembler {
         Self { max_line_bytes: max_line_bytes.max(1), stdout: None, stderr: None }
     }
 
-    /// Takes the next line of the log and gives what is ready now: nothing after a part, a line after the last of its
+    /// Takes the next record of the log and gives what is ready now: nothing after a part, a line after the last of its
     /// parts, several pieces of what is too long. Each has the time of its first byte's part.
-    pub fn push(&mut self, line: LogLine<'_>) -> Vec<LogLine<'static>> {
-        let LogLine { timestamp, stream, partial, content } = line;
+    pub fn push(&mut self, record: LogRecord<'_>) -> Vec<LogLine> {
+        let LogRecord { timestamp, source, partial, content } = record;
         let max = self.max_line_bytes;
-        let slot = self.slot(stream);
+        let slot = self.slot(source);
         let mut ready = Vec::new();
         let mut pending = slot.take().unwrap_or(Pending { timestamp, content: Vec::new() });
         let mut rest = &*content;
@@ -47,35 +46,36 @@ impl LineAssembler {
             if rest.is_empty() {
                 break;
             }
-            ready.push(pending.into_line(stream, true));
+            ready.push(pending.into_line(source, false));
             pending = Pending { timestamp, content: Vec::new() };
         }
         if partial {
             *slot = Some(pending);
         } else {
-            ready.push(pending.into_line(stream, false));
+            ready.push(pending.into_line(source, true));
         }
         ready
     }
 
-    /// Gives what the log ended in the middle of, marked as partial.
+    /// Gives what the log ended in the middle of, marked as incomplete.
     #[must_use]
-    pub fn finish(self) -> Vec<LogLine<'static>> {
-        let streams = [(LogStream::Stdout, self.stdout), (LogStream::Stderr, self.stderr)];
-        streams.into_iter().filter_map(|(stream, pending)| Some(pending?.into_line(stream, true))).collect()
+    pub fn finish(self) -> Vec<LogLine> {
+        let sources = [(LogSource::Stdout, self.stdout), (LogSource::Stderr, self.stderr)];
+        sources.into_iter().filter_map(|(source, pending)| Some(pending?.into_line(source, false))).collect()
     }
 
-    fn slot(&mut self, stream: LogStream) -> &mut Option<Pending> {
-        match stream {
-            LogStream::Stdout => &mut self.stdout,
-            LogStream::Stderr => &mut self.stderr,
+    fn slot(&mut self, source: LogSource) -> &mut Option<Pending> {
+        match source {
+            LogSource::Stdout => &mut self.stdout,
+            LogSource::Stderr => &mut self.stderr,
         }
     }
 }
 
 impl Pending {
-    fn into_line(self, stream: LogStream, partial: bool) -> LogLine<'static> {
-        LogLine { timestamp: self.timestamp, stream, partial, content: Cow::Owned(self.content) }
+    fn into_line(self, source: LogSource, complete: bool) -> LogLine {
+        let line = LogLine::new(self.timestamp, source, self.content);
+        if complete { line } else { line.incomplete() }
     }
 }
 
@@ -83,16 +83,21 @@ impl Pending {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::cri_log::tests::any_line;
+    use super::super::cri_log::tests::any_record;
     use super::*;
 
     fn run(max: usize, log: &str) -> Vec<String> {
         let mut assembler = LineAssembler::new(max);
-        let lines = log.lines().map(|line| format!("2016-10-06T00:17:0{line}"));
-        let mut ready: Vec<LogLine<'_>> =
-            lines.flat_map(|line| assembler.push(LogLine::parse(line.as_bytes()).unwrap())).collect();
+        let records = log.lines().map(|record| format!("2016-10-06T00:17:0{record}"));
+        let mut ready: Vec<LogLine> =
+            records.flat_map(|record| assembler.push(LogRecord::parse(record.as_bytes()).unwrap())).collect();
         ready.extend(assembler.finish());
-        let shown = ready.iter().map(|line| String::from_utf8(line.to_bytes()).unwrap());
+        let shown = ready.into_iter().map(|line| {
+            let LogLine { timestamp, source, content, complete } = line;
+            let record =
+                LogRecord { timestamp, source, partial: !complete, content: content.to_vec().into() };
+            String::from_utf8(record.to_bytes()).unwrap()
+        });
         shown.map(|line| line["2016-10-06T00:17:0".len()..].trim_end_matches('\n').to_owned()).collect()
     }
 
@@ -119,26 +124,26 @@ mod tests {
     proptest! {
         #[test]
         fn no_byte_is_lost_and_nothing_is_too_long(
-            lines in prop::collection::vec(any_line(), 0..20), max in 1..30usize,
+            records in prop::collection::vec(any_record(), 0..20), max in 1..30usize,
         ) {
-            let bytes = |lines: &[LogLine<'_>], stream| -> Vec<u8> {
-                let of_stream = lines.iter().filter(|line| line.stream == stream);
-                of_stream.flat_map(|line| line.content.to_vec()).collect()
-            };
             let mut assembler = LineAssembler::new(max);
             let mut ready = Vec::new();
-            for line in &lines {
-                ready.extend(assembler.push(line.clone()));
+            for record in &records {
+                ready.extend(assembler.push(record.clone()));
                 for pending in [&assembler.stdout, &assembler.stderr].into_iter().flatten() {
                     prop_assert!(pending.content.len() <= max);
                 }
             }
             ready.extend(assembler.finish());
             prop_assert!(ready.iter().all(|line| line.content.len() <= max));
-            for stream in [LogStream::Stdout, LogStream::Stderr] {
-                prop_assert_eq!(bytes(&ready, stream), bytes(&lines, stream));
-                let ends = |lines: &[LogLine<'_>]| lines.iter().filter(|l| l.stream == stream && !l.partial).count();
-                prop_assert_eq!(ends(&ready), ends(&lines));
+            for source in [LogSource::Stdout, LogSource::Stderr] {
+                let records = || records.iter().filter(|record| record.source == source);
+                let lines = || ready.iter().filter(|line| line.source == source);
+                let came: Vec<u8> = records().flat_map(|record| record.content.to_vec()).collect();
+                let went: Vec<u8> = lines().flat_map(|line| line.content.to_vec()).collect();
+                prop_assert_eq!(came, went);
+                let ended = records().filter(|record| !record.partial).count();
+                prop_assert_eq!(lines().filter(|line| line.complete).count(), ended);
             }
         }
     }

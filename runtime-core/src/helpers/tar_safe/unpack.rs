@@ -1,5 +1,6 @@
 //! Archive to directory.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -54,9 +55,9 @@ pub fn unpack(reader: impl Read, target: &Path, limits: Limits) -> Result<Report
     if !fs::metadata(target).at(target)?.is_dir() {
         return Err(TarError::Io { path: target.to_owned(), source: io::ErrorKind::NotADirectory.into() });
     }
-    let mut unpacker = Unpacker { target, limits, report: Report::default(), modes: Vec::new() };
+    let mut unpacker = Unpacker { target, limits, report: Report::default(), modes: BTreeMap::new() };
     let outcome = member::visit(reader, &mut unpacker);
-    // At the end and inmost first, since a mode may forbid to make what comes later.
+    // At the end and inmost first, since a mode may forbid to reach what is below.
     let modes = unpacker.modes.iter().rev().try_for_each(|(place, mode)| set_mode(place, *mode));
     outcome.and(modes).map(|()| unpacker.report)
 }
@@ -66,7 +67,7 @@ struct Unpacker<'a> {
     limits: Limits,
     report: Report,
     /// The modes that directories get in the end.
-    modes: Vec<(PathBuf, u32)>,
+    modes: BTreeMap<PathBuf, u32>,
 }
 
 impl Visitor for Unpacker<'_> {
@@ -144,7 +145,7 @@ impl Unpacker<'_> {
 
     fn directory(&mut self, place: Place, mode: u32) -> Result<(), TarError> {
         self.make_directory(&place, &place.path)?;
-        self.modes.push((place.path, mode));
+        self.modes.insert(place.path, mode);
         Ok(())
     }
 
