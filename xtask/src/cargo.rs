@@ -83,9 +83,9 @@ pub(crate) fn programs() -> Result<Programs> {
 pub(crate) fn guest() -> Result<PathBuf> {
     let mut command = cargo()?;
     // Its own target directory: other flags would throw away what the shared one holds.
-    command.args(["build", "--package", "guest", "--release", "--target", &host()?, "--target-dir"]);
+    command.args(["build", "--package", "guest", "--profile", "guest", "--target", &host()?, "--target-dir"]);
     command.arg(project::target().join("guest"));
-    command.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", "-C target-feature=+crt-static");
     build(&mut command)?.named("guest")
 }
 

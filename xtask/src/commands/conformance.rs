@@ -1,5 +1,6 @@
 //! `cargo xtask conformance`: the same cases against every setup.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use crate::conformance::{
     Environment, Outcome, Record, Report, Runner, SETUPS, Selection, Setup, Totals, group_named,
 };
 use crate::containerd::PrivateContainerd;
-use crate::failure::{Failure, Result};
+use crate::failure::{AtPath, Failure, Result};
 use crate::output::{note, say};
 use crate::run_dir::RunDir;
 
@@ -26,7 +27,7 @@ pub(super) const COMMAND: Command = Command {
   --case TEXT     only cases whose name holds TEXT
   --seed N        seed of everything random
   --require-real  a setup that cannot run here is a failure
-  --report DIR    write report.json and report.html there
+  --report DIR    write report.json, report.html and containerd's log there
 
 Prints one line a setup, then `N passed, N failed, N skipped`; the exit status is 0 only when nothing failed.",
     run,
@@ -50,10 +51,10 @@ fn run(parser: Parser) -> Result<()> {
     }
     if !able.is_empty() {
         let programs = cargo::programs()?;
-        let runs = RunDir::create()?;
+        let run = RunDir::create()?;
         for setup in able {
             let start = Instant::now();
-            let records = run_setup(setup, &programs, &runs, &options.selection)?;
+            let records = run_setup(setup, &programs, &run, &options)?;
             lines.push(line(setup, &records, start.elapsed().as_secs_f64()));
             report.extend(records);
         }
@@ -102,7 +103,8 @@ impl Options {
     }
 }
 
-fn run_setup(setup: &Setup, programs: &Programs, run: &RunDir, selection: &Selection) -> Result<Vec<Record>> {
+fn run_setup(setup: &Setup, programs: &Programs, run: &RunDir, options: &Options) -> Result<Vec<Record>> {
+    let selection = &options.selection;
     let runner = Runner { program: programs.runner.clone(), guest: programs.guest.clone() };
     let state_dir = run.subdirectory(setup.name)?;
     match setup.environment {
@@ -114,7 +116,13 @@ fn run_setup(setup: &Setup, programs: &Programs, run: &RunDir, selection: &Selec
                 Err(Failure::Failed(reason)) => return Ok(vec![Record::broken_setup(setup.name, reason)]),
                 Err(other) => return Err(other),
             };
-            runner.run(setup, Some(&server.url()), selection, &state_dir)
+            let records = runner.run(setup, Some(&server.url()), selection, &state_dir)?;
+            if let Some(dir) = &options.report {
+                fs::create_dir_all(dir).at("create", dir)?;
+                let log = dir.join("containerd.log");
+                fs::copy(server.log(), &log).at("write", &log)?;
+            }
+            Ok(records)
         }
     }
 }

@@ -85,7 +85,8 @@ impl Registry {
     fn start() -> Result<Self> {
         let programs = cargo::programs()?;
         let mut command = process::tied(&programs.testkit);
-        command.arg("serve").env("WHARF_GUEST", &programs.guest).stdin(Stdio::null()).stdout(Stdio::piped());
+        // It serves until its stdin ends, so even a killed xtask leaves none behind.
+        command.arg("serve").env("WHARF_GUEST", &programs.guest).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut server = command
             .spawn()
             .map_err(|error| Failure::failed(format!("cannot start the registry: {error}")))?;
