@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use runtime_core::helpers::arch::Architecture;
+use runtime_core::helpers::digest::Digest;
 use serde::Serialize;
-
-use super::blob::Digest;
 
 /// The machine that an image is for, in the words of the image specification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,11 +25,7 @@ impl Platform {
     /// The machine that this runs on.
     #[must_use]
     pub fn host() -> Self {
-        Self::linux(match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        })
+        Self::linux(Architecture::host().map_or(std::env::consts::ARCH, |host| host.oci().0))
     }
 }
 

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
+use runtime_core::helpers::digest::Digest;
 
-use super::blob::{Blob, Digest};
+use super::blob::{Blob, digest_of};
 use super::error::{Error, Result};
 
 /// Collects what a layer holds. What is packed depends on the entries alone, not on their order or the time.
@@ -79,7 +80,7 @@ impl LayerBuilder {
         let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast());
         gzip.write_all(&archive).map_err(failed())?;
         let data = gzip.finish().map_err(failed())?;
-        Ok(Layer { digest: Digest::of(&data), diff_id: Digest::of(&archive), data: data.into() })
+        Ok(Layer { digest: digest_of(&data), diff_id: digest_of(&archive), data: data.into() })
     }
 
     fn pack(self) -> io::Result<Vec<u8>> {
@@ -215,7 +216,7 @@ mod tests {
         let layer = example().build().unwrap();
         let mut archive = Vec::new();
         flate2::read::GzDecoder::new(&*layer.data).read_to_end(&mut archive).unwrap();
-        assert_eq!(layer.diff_id, Digest::of(&archive));
-        assert_eq!(layer.digest, Digest::of(&layer.data));
+        assert_eq!(layer.diff_id, digest_of(&archive));
+        assert_eq!(layer.digest, digest_of(&layer.data));
     }
 }

@@ -1,8 +1,9 @@
 //! A built image, and an index of images for several machines.
 
+use runtime_core::helpers::digest::Digest;
 use serde::Serialize;
 
-use super::blob::{Blob, Digest};
+use super::blob::Blob;
 use super::config::Platform;
 use super::error::Result;
 

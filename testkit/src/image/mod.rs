@@ -11,9 +11,10 @@ mod manifest;
 pub mod standard;
 
 pub use archive::write_archive;
-pub use blob::{Blob, Digest};
+pub use blob::{Blob, digest_of};
 pub use builder::ImageBuilder;
 pub use config::Platform;
 pub use error::{Error, Result};
 pub use layer::{Entry, Layer, LayerBuilder};
 pub use manifest::{Format, Image, ImageIndex};
+pub use runtime_core::helpers::digest::Digest;

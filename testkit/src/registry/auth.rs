@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use runtime_core::Secret;
 
 /// How a repository is protected.
 #[derive(Clone, Debug, Default)]
@@ -25,13 +26,13 @@ pub enum Auth {
     },
 }
 
-/// A user name and a password. `Debug` hides the password.
-#[derive(Clone, PartialEq, Eq)]
+/// A user name and a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// The user name.
     pub username: String,
     /// The password.
-    pub password: String,
+    pub password: Secret,
 }
 
 /// What somebody wants to do with a repository.
@@ -68,7 +69,7 @@ pub(super) struct Issued {
 impl Credentials {
     /// A user name and a password.
     #[must_use]
-    pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
+    pub fn new(username: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self { username: username.into(), password: password.into() }
     }
 
@@ -171,12 +172,6 @@ impl Access {
             Self::Push => "pull,push",
             Self::Delete => "delete",
         }
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).field("password", &"***").finish()
     }
 }
 

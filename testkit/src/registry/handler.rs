@@ -14,8 +14,7 @@ use super::push;
 use super::refusal::{Code, Refusal};
 use super::route::Route;
 use super::script::{Action, Script, Scripted};
-use super::store::{Page, Store};
-use crate::image::Digest;
+use super::store::{Page, Store, parse_digest};
 
 /// All that the registry is.
 #[derive(Debug)]
@@ -142,7 +141,7 @@ impl State {
                 _ => drop(form.insert(name.into_owned(), value.into_owned())),
             }
         }
-        let from_form = || Some(Credentials::new(form.get("username")?, form.get("password")?));
+        let from_form = || Some(Credentials::new(form.get("username")?, form.get("password")?.as_str()));
         let given = request.header(AUTHORIZATION).and_then(Credentials::from_basic).or_else(from_form);
         let denied = || Code::Unauthorized.refuse("incorrect username or password");
         let issued = self.guard.issue(&scopes, given.as_ref()).ok_or_else(denied)?;
@@ -188,10 +187,6 @@ impl Incoming {
                 range == "*/*" || range == "application/*" || range == media_type
             })
     }
-}
-
-pub(super) fn parse_digest(text: &str) -> Result<Digest, Refusal> {
-    Digest::parse(text).ok_or_else(|| Code::DigestInvalid.refuse(format!("not a sha256 digest: {text:?}")))
 }
 
 /// A listing, with a link to the next page if there is one.

@@ -4,9 +4,10 @@ use hyper::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
 
 use super::answer::Answer;
 use super::auth::Access;
-use super::handler::{DOCKER_CONTENT_DIGEST, Incoming, State, parse_digest};
+use super::handler::{DOCKER_CONTENT_DIGEST, Incoming, State};
 use super::refusal::{Code, Refusal};
 use super::route::Route;
+use super::store::parse_digest;
 use crate::image::{Blob, Digest};
 
 pub(super) fn answer(state: &mut State, request: &Incoming, route: &Route<'_>) -> Result<Answer, Refusal> {

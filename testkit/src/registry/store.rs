@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use bytes::{Bytes, BytesMut};
+use runtime_core::helpers::digest::DigestError;
 use serde_json::Value;
 
 use super::refusal::{Code, Refusal};
-use crate::image::{Blob, Digest};
+use crate::image::{Blob, Digest, digest_of};
 
 /// The content of the whole registry. A blob is stored once, and seen only through repositories that have it.
 #[derive(Debug, Default)]
@@ -58,11 +59,11 @@ impl Store {
         reference: &str,
         manifest: Blob,
     ) -> Result<(), Refusal> {
-        let tag = match Digest::parse(reference) {
-            Some(digest) if digest == manifest.digest => None,
-            Some(_) => return Err(Code::DigestInvalid.refuse("the content has another digest")),
-            None if is_tag(reference) => Some(reference),
-            None => return Err(Code::ManifestInvalid.refuse(format!("invalid tag {reference:?}"))),
+        let tag = match reference.parse::<Digest>() {
+            Ok(digest) if digest == manifest.digest => None,
+            Ok(_) => return Err(Code::DigestInvalid.refuse("the content has another digest")),
+            Err(_) if is_tag(reference) => Some(reference),
+            Err(_) => return Err(Code::ManifestInvalid.refuse(format!("invalid tag {reference:?}"))),
         };
         let document: Value = serde_json::from_slice(&manifest.data)
             .map_err(|error| Code::ManifestInvalid.refuse(format!("the manifest is not JSON: {error}")))?;
@@ -79,12 +80,12 @@ impl Store {
     pub(super) fn delete_manifest(&mut self, name: &str, reference: &str) -> Result<(), Refusal> {
         self.manifest(name, reference)?;
         let repository = self.repository_mut(name)?;
-        match Digest::parse(reference) {
-            Some(digest) => {
+        match reference.parse::<Digest>() {
+            Ok(digest) => {
                 repository.manifests.remove(&digest);
                 repository.tags.retain(|_, tagged| *tagged != digest);
             }
-            None => drop(repository.tags.remove(reference)),
+            Err(_) => drop(repository.tags.remove(reference)),
         }
         Ok(())
     }
@@ -106,8 +107,8 @@ impl Store {
 
     /// Takes a blob that a client sends.
     pub(super) fn put_blob(&mut self, name: &str, digest: &str, data: Bytes) -> Result<Digest, Refusal> {
-        let stated = Digest::parse(digest).ok_or_else(|| Code::DigestInvalid.refuse("no sha256 digest"))?;
-        if stated != Digest::of(&data) {
+        let stated = parse_digest(digest)?;
+        if stated != digest_of(&data) {
             return Err(Code::DigestInvalid.refuse("provided digest did not match uploaded content"));
         }
         self.insert_blob(name, stated.clone(), data);
@@ -175,7 +176,7 @@ impl Store {
 
 impl Repository {
     fn resolve(&self, reference: &str) -> Option<Digest> {
-        Digest::parse(reference).or_else(|| self.tags.get(reference).cloned())
+        reference.parse().ok().or_else(|| self.tags.get(reference).cloned())
     }
 
     /// The first thing a manifest or index refers to that is not here.
@@ -193,7 +194,7 @@ impl Repository {
             let digest = descriptor
                 .get("digest")
                 .and_then(Value::as_str)
-                .and_then(Digest::parse)
+                .and_then(|digest| digest.parse().ok())
                 .ok_or_else(invalid)?;
             let has =
                 if is_index { self.manifests.contains_key(&digest) } else { self.blobs.contains(&digest) };
@@ -203,6 +204,11 @@ impl Repository {
         }
         Ok(None)
     }
+}
+
+/// Reads a digest that a client sends.
+pub(super) fn parse_digest(text: &str) -> Result<Digest, Refusal> {
+    text.parse().map_err(|error: DigestError| Code::DigestInvalid.refuse(error.to_string()))
 }
 
 fn unknown_name(name: &str) -> Refusal {
@@ -260,7 +266,7 @@ mod tests {
             ("{}", "1", Code::ManifestInvalid),
             ("not json", "1", Code::ManifestInvalid),
             ("{\"manifests\": []}", "-bad", Code::ManifestInvalid),
-            ("{\"manifests\": []}", Digest::of(b"other").as_str(), Code::DigestInvalid),
+            ("{\"manifests\": []}", digest_of(b"other").as_str(), Code::DigestInvalid),
         ] {
             let manifest = Blob::new("application/json", data);
             assert_eq!(
@@ -310,7 +316,7 @@ mod tests {
         assert_eq!(store.end_upload("guest", &id).unwrap(), "abc");
         assert_eq!(store.end_upload("guest", &id).unwrap_err().code, Code::BlobUploadUnknown);
         assert_eq!(
-            store.put_blob("guest", Digest::of(b"x").as_str(), "abc".into()).unwrap_err().code,
+            store.put_blob("guest", digest_of(b"x").as_str(), "abc".into()).unwrap_err().code,
             Code::DigestInvalid
         );
     }
