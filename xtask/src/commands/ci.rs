@@ -17,8 +17,7 @@ pub(super) const COMMAND: Command = Command {
     name: "ci",
     arguments: "[--after-test]",
     summary: "Runs format, lints, tests, docs, boundaries and conformance with --require-real",
-    details: "\
-  --after-test  leave out what `cargo xtask test` has just run
+    details: "  --after-test  leave out what `cargo xtask test` has just run
 
 Goes on after a failure and names all at the end. The last line is `N passed, N failed, N skipped` of all tests.",
     run,

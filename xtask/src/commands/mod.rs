@@ -106,6 +106,13 @@ mod tests {
     }
 
     #[test]
+    fn options_are_indented_alike() {
+        for line in COMMANDS.iter().flat_map(|command| command.details.lines()) {
+            assert_eq!(line.trim_start().starts_with("--"), line.starts_with("  --"), "{line}");
+        }
+    }
+
+    #[test]
     fn an_unknown_command_lists_the_known_ones() {
         let error = dispatch(vec!["confromance".into()]).unwrap_err();
         assert_eq!(error.exit_code(), 2);

@@ -15,8 +15,7 @@ pub(super) const COMMAND: Command = Command {
     name: "quickstart",
     arguments: "[URL] [--image REF]",
     summary: "Runs the quickstart example, against memory:// or the runtime at URL",
-    details: "\
-  URL          memory:// (needs nothing, the default) or cri:///path.sock
+    details: "  URL          memory:// (needs nothing, the default) or cri:///path.sock
   --image REF  the image to run; without it one from a registry that lives as long as the example",
     run,
 };
