@@ -2,6 +2,8 @@
 
 pub mod engine;
 #[cfg(feature = "full")]
+pub mod fake_cri;
+#[cfg(feature = "full")]
 pub mod image;
 #[cfg(feature = "full")]
 pub mod proxy;
