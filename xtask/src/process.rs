@@ -10,6 +10,9 @@ use nix::unistd::Pid;
 use crate::failure::{Failure, Result};
 use crate::interrupt::{self, Forward};
 
+/// What `setpriv` is told before the program.
+const TIE: [&str; 3] = ["--pdeathsig", "TERM", "--"];
+
 /// Runs it with this process's stdio; its failure is ours.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = status(command)?;
@@ -54,7 +57,7 @@ pub(crate) fn tool<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<
 pub(crate) fn tied(program: &Path) -> Command {
     let Some(setpriv) = find("setpriv") else { return Command::new(program) };
     let mut command = Command::new(setpriv);
-    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command.args(TIE).arg(program);
     command
 }
 
@@ -85,10 +88,13 @@ fn failed(command: &Command, status: ExitStatus) -> Failure {
 
 /// The command line as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
-    let program = Path::new(command.get_program());
-    let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
-    let arguments = command.get_args().map(|argument| argument.to_string_lossy().into_owned());
-    std::iter::once(name).chain(arguments).collect::<Vec<_>>().join(" ")
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    let own = if Path::new(words[0]).ends_with("setpriv") { TIE.len() + 1 } else { 0 };
+    let words = words.iter().skip(own).enumerate().map(|(at, word)| match Path::new(word).file_name() {
+        Some(name) if at == 0 => name.to_string_lossy(),
+        _ => word.to_string_lossy(),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -118,5 +124,6 @@ mod tests {
     fn a_tied_command_still_is_the_program() {
         let output = output(tied(Path::new("/bin/sh")).args(["-c", "echo $0"])).unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "/bin/sh\n");
+        assert_eq!(shown(tied(Path::new("/bin/sh")).arg("x")), "sh x");
     }
 }

@@ -21,8 +21,7 @@ pub(super) const COMMAND: Command = Command {
     arguments: "[--setup NAME]… [--group NAME]… [--case TEXT] [--seed N] [--require-real] [--report DIR]",
     summary: "Runs the conformance cases against each setup that can run here",
     details:
-        "\
-  --setup NAME    only this setup, which then has to run: memory, cri-fake, cri-containerd
+        "  --setup NAME    only this setup, which then has to run: memory, cri-fake, cri-containerd
   --group NAME    only cases of this group
   --case TEXT     only cases whose name holds TEXT
   --seed N        seed of everything random
