@@ -35,9 +35,6 @@ impl Engine {
         if let Some(signal) = &launch.stop_signal {
             parse_signal(signal)?;
         }
-        if launch.tty {
-            return Err(EngineError::Unsupported { what: "a terminal", why: "the engine has none yet" });
-        }
         if let Some(hostname) = &launch.hostname {
             self.check_hostname(hostname)?;
         }

@@ -1,11 +1,11 @@
 //! A container as the engine keeps it.
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use tokio::process::ChildStdin;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use super::confine::{Base, Namespaces};
@@ -14,6 +14,7 @@ use super::image::Rootfs;
 use super::log::LogFile;
 use super::process::lock;
 use super::rootfs::{copy_tree, remove_tree};
+use super::streams::{Input, Terminal};
 use super::{Container, ContainerState, EngineError, Exit, ImageRecord, Launch, Object};
 
 /// A container, shared by whoever works on it.
@@ -35,13 +36,19 @@ pub(crate) struct Entry {
 }
 
 /// The first process of a running container.
-#[derive(Debug)]
 pub(crate) struct Main {
     pub(crate) pid: i32,
     pub(crate) handle: Arc<OwnedFd>,
     /// `None`: it runs directly on the host.
     pub(crate) namespaces: Option<Arc<Namespaces>>,
-    pub(crate) stdin: Option<ChildStdin>,
+    pub(crate) stdin: Option<Input>,
+    pub(crate) terminal: Option<Terminal>,
+}
+
+impl fmt::Debug for Main {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Main").field("pid", &self.pid).finish_non_exhaustive()
+    }
 }
 
 impl Entry {

@@ -4,19 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use super::check::{check_argv, check_env, check_path};
 use super::core::Shared;
 use super::process::{Process, lock, signal};
 use super::spawn::{Command, Place, spawn};
-use super::{Engine, EngineError, Outcome, User};
-
-/// Where bytes for a process go.
-pub type Input = Box<dyn AsyncWrite + Send + Unpin>;
-/// Where a process's bytes come from.
-pub type Output = Box<dyn AsyncRead + Send + Unpin>;
+use super::streams::{NO_TERMINAL, Streams, Terminal};
+use super::{Engine, EngineError, Input, Outcome, Output, TerminalSize, User};
 
 /// A command to run in a container.
 #[derive(Clone)]
@@ -127,6 +123,7 @@ impl Engine {
 /// A running command.
 pub struct ExecProcess {
     process: Process,
+    terminal: Option<Terminal>,
     /// Its standard input, if it was asked for. Dropping it closes it.
     pub stdin: Option<Input>,
     /// What it prints.
@@ -158,6 +155,14 @@ impl ExecProcess {
     /// [`EngineError::InvalidArgument`] when that is no signal.
     pub fn signal(&self, number: i32) -> Result<(), EngineError> {
         signal(&self.process.handle(), number)
+    }
+
+    /// Resizes its terminal.
+    ///
+    /// # Errors
+    /// [`EngineError::Unsupported`] when it has none.
+    pub fn resize(&self, size: TerminalSize) -> Result<(), EngineError> {
+        self.terminal.as_ref().ok_or(NO_TERMINAL)?.resize(size)
     }
 
     /// Kills it with its descendants.
@@ -201,15 +206,12 @@ impl Shared {
         if let Some(cwd) = &launch.cwd {
             check_path("cwd", cwd)?;
         }
-        if launch.tty {
-            return Err(EngineError::Unsupported { what: "a terminal", why: "the engine has none yet" });
-        }
         let place = {
             let main = lock(&entry.main);
             let main = main.as_ref().ok_or_else(|| entry.wrong_state())?;
             main.namespaces.as_ref().map(|namespaces| Place::Join(Arc::clone(namespaces)))
         };
-        let own = self.command(&entry);
+        let (own, wants_stdin) = (self.command(&entry), launch.stdin);
         let command = Command {
             argv: launch.argv,
             env: own.env.into_iter().chain(launch.env).collect(),
@@ -217,6 +219,7 @@ impl Shared {
             user: launch.user.or(own.user),
             stdin: launch.stdin,
             tty: launch.tty,
+            is_exec: true,
             ..own
         };
         let place = place.unwrap_or_else(|| Place::Direct(entry.files.root()));
@@ -226,13 +229,8 @@ impl Shared {
             return Err(entry.wrong_state());
         }
         let (mut process, _) = spawned?;
-        let (stdin, stdout, stderr) = process.take_stdio();
-        Ok(ExecProcess {
-            process,
-            stdin: stdin.map(|stream| Box::new(stream) as Input),
-            stdout: stdout.map(|stream| Box::new(stream) as Output),
-            stderr: stderr.map(|stream| Box::new(stream) as Output),
-        })
+        let Streams { stdin, stdout, stderr, terminal } = process.take_streams();
+        Ok(ExecProcess { process, stdin: stdin.filter(|_| wants_stdin), stdout, stderr, terminal })
     }
 }
 

@@ -32,6 +32,8 @@ pub struct LiveProcess {
     pub owner: String,
     /// Program and arguments.
     pub argv: Vec<String>,
+    /// Whether it is an exec; otherwise it is the container's first process.
+    pub is_exec: bool,
 }
 
 /// A running exec.
@@ -65,11 +67,9 @@ impl Engine {
     pub fn ledger(&self) -> Ledger {
         let shared = self.shared();
         let processes = shared.processes.live();
-        let mains: Vec<i32> =
-            lock(&shared.containers).values().filter_map(|entry| entry.main_pid()).collect();
         let execs = processes
             .iter()
-            .filter(|process| !mains.contains(&process.pid))
+            .filter(|process| process.is_exec)
             .map(|process| LiveExec { pid: process.pid, container: process.owner.clone() })
             .collect();
         let mut directories: Vec<PathBuf> = [shared.containers_dir(), shared.images.ingest_dir()]

@@ -14,9 +14,10 @@ use super::log::LogFile;
 use super::memory::MemoryWatch;
 use super::process::{Process, kill_group, kill_tree, lock, signal};
 use super::spawn::{Command, Place, spawn};
+use super::streams::{NO_TERMINAL, Streams};
 use super::{
     Container, ContainerState, Engine, EngineError, EventKind, Exit, Input, Isolation, Launch, Object,
-    Outcome, User, parse_signal,
+    Outcome, Output, TerminalSize, User, parse_signal,
 };
 
 /// What a container that cannot be started exits with, as containerd has it.
@@ -185,7 +186,19 @@ impl Engine {
     pub fn take_stdin(&self, id: &str) -> Result<Option<Input>, EngineError> {
         let entry = self.shared().container(id)?;
         let stdin = lock(&entry.main).as_mut().and_then(|main| main.stdin.take());
-        Ok(stdin.map(|stdin| Box::new(stdin) as Input))
+        Ok(stdin)
+    }
+
+    /// Resizes the terminal of a running container.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`]; [`EngineError::InvalidState`] when it does not run; [`EngineError::Unsupported`]
+    /// when it has no terminal.
+    pub fn resize_container(&self, id: &str, size: TerminalSize) -> Result<(), EngineError> {
+        let entry = self.shared().container(id)?;
+        let main = lock(&entry.main);
+        let terminal = main.as_ref().ok_or_else(|| entry.wrong_state())?.terminal.as_ref();
+        terminal.ok_or(NO_TERMINAL)?.resize(size)
     }
 
     /// Goes on logging in a new file, after somebody has moved the old one away. Fault name `reopen_log`.
@@ -307,18 +320,18 @@ impl Shared {
             spawn(place, command, Arc::clone(&self.processes), self.runtime.clone()).await?;
         let started_at = Timestamp::now();
         let pid = process.pid();
-        let (stdin, stdout, stderr) = process.take_stdio();
+        let Streams { stdin, stdout, stderr, terminal } = process.take_streams();
+        let stdin = stdin.filter(|_| entry.launch.stdin);
         *lock(&entry.log) = Some(Arc::clone(&log));
-        *lock(&entry.main) = Some(Main { pid, handle: process.handle(), namespaces, stdin });
+        *lock(&entry.main) = Some(Main { pid, handle: process.handle(), namespaces, stdin, terminal });
         let memory = entry
             .launch
             .memory_limit_bytes
             .map(|limit| MemoryWatch::start(pid, entry.id.clone(), limit, Arc::clone(&self.processes)));
         self.advance(entry, ContainerState::Running { pid, started_at }, EventKind::Started);
         let pump = async move {
-            if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
-                log.pump(stdout, stderr).await;
-            }
+            let ended = || Box::new(tokio::io::empty()) as Output;
+            log.pump(stdout.unwrap_or_else(ended), stderr.unwrap_or_else(ended)).await;
         };
         tokio::spawn(supervise(Arc::clone(self), Arc::clone(entry), process, pump, memory, started_at));
         Ok(())
@@ -368,6 +381,7 @@ impl Shared {
             groups: entry.launch.supplementary_groups.clone(),
             stdin: entry.launch.stdin,
             tty: entry.launch.tty,
+            is_exec: false,
         }
     }
 

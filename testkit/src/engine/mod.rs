@@ -25,6 +25,7 @@ mod process;
 mod rootfs;
 mod signal;
 mod spawn;
+mod streams;
 mod sweep;
 mod user;
 
@@ -32,7 +33,7 @@ pub use container::{CgroupFile, Container, ContainerState, Exit, Launch, Mount, 
 pub use core::Engine;
 pub use error::{EngineError, Object};
 pub use event::{Event, EventKind, Subject};
-pub use exec::{ExecLaunch, ExecOutput, ExecProcess, Input, Output};
+pub use exec::{ExecLaunch, ExecOutput, ExecProcess};
 pub use fault::{Action, Fault, FaultHandle, Faults, Phase};
 pub use image::{
     Credentials, HOST_IMAGE, ImageConfig, ImageRecord, LayerProgress, Pull, PullError, PullEvent, Reference,
@@ -42,6 +43,7 @@ pub use ledger::{Ledger, LiveExec, LiveProcess};
 pub use options::EngineOptions;
 pub use pod::{Pod, PodLaunch};
 pub use signal::parse_signal;
+pub use streams::{Input, Output, TerminalSize};
 pub use sweep::{Swept, sweep};
 pub use user::User;
 

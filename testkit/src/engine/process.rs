@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::process::{
     Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
 };
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::Child;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::streams::Streams;
 use super::{EngineError, LiveProcess, Outcome};
 
 /// Name of the file in the state directory that lists what runs.
@@ -28,18 +29,15 @@ const LOST: Outcome = Outcome::Signal(9);
 pub(crate) struct Process {
     pid: i32,
     handle: Arc<OwnedFd>,
-    stdio: Stdio,
+    streams: Streams,
     outcome: watch::Receiver<Option<Outcome>>,
 }
-
-/// The other ends of a process's streams.
-pub(crate) type Stdio = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
 
 impl Process {
     pub(crate) fn adopt(
         mut child: Child,
-        owner: &str,
-        argv: &[String],
+        streams: Streams,
+        live: impl FnOnce(i32) -> LiveProcess,
         table: &Arc<ProcessTable>,
         runtime: &Handle,
     ) -> Result<Self, EngineError> {
@@ -48,13 +46,12 @@ impl Process {
         let pid = pid.ok_or_else(|| failed(io::Error::other("it has been reaped")))?;
         let open = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH);
         let open = open.and_then(|pid| pidfd_open(pid, PidfdFlags::empty())).map_err(io::Error::from);
-        let counted = table.count(LiveProcess { pid, owner: owner.to_owned(), argv: argv.to_vec() });
+        let counted = table.count(live(pid));
         let adopted = open.and_then(|handle| Ok((Arc::new(handle), counted?)));
         let (handle, counted) = adopted.map_err(|error| {
             kill_tree(pid);
             failed(error)
         })?;
-        let stdio = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (ended, outcome) = watch::channel(None);
         // Not left to whoever holds the process: a container's first process ends only when all the others are reaped.
         runtime.spawn(async move {
@@ -62,7 +59,7 @@ impl Process {
             drop(counted);
             ended.send_replace(Some(status.map_or(LOST, Outcome::from)));
         });
-        Ok(Self { pid, handle, stdio, outcome })
+        Ok(Self { pid, handle, streams, outcome })
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -74,8 +71,8 @@ impl Process {
         Arc::clone(&self.handle)
     }
 
-    pub(crate) fn take_stdio(&mut self) -> Stdio {
-        std::mem::take(&mut self.stdio)
+    pub(crate) fn take_streams(&mut self) -> Streams {
+        std::mem::take(&mut self.streams)
     }
 
     /// Waits for its end. Can be dropped and called again.

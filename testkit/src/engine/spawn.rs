@@ -4,18 +4,18 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use rustix::process::{Gid, Uid};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::EngineError;
 use super::confine::{Confinement, Namespaces};
 use super::process::{Process, ProcessTable};
 use super::rootfs::{below, resolve_in_root};
+use super::streams::{Preparation, Wiring};
 use super::user::{ResolvedUser, User};
+use super::{EngineError, LiveProcess};
 
 /// What containers run with when nobody says otherwise.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -33,6 +33,7 @@ pub(crate) struct Command {
     pub(crate) groups: Vec<u32>,
     pub(crate) stdin: bool,
     pub(crate) tty: bool,
+    pub(crate) is_exec: bool,
 }
 
 /// Where it is to run.
@@ -97,6 +98,7 @@ fn spawn_here(
     processes: &Arc<ProcessTable>,
     runtime: &Handle,
 ) -> Result<Process, EngineError> {
+    let wiring = Wiring::new(command.tty, command.stdin)?;
     let root = match place {
         Place::Fresh(confinement) => {
             confinement.enter()?;
@@ -115,19 +117,21 @@ fn spawn_here(
     }
     let name = command.argv.first().map(String::as_str).unwrap_or_default();
     let program = find_program(root, &command.cwd, name, &command.env)?;
-    let mut ready = tokio::process::Command::new(program);
-    ready.arg0(name).args(command.argv.iter().skip(1)).current_dir(cwd).process_group(0);
-    ready.env_clear().envs(command.env.iter().map(|(name, value)| (name, value)));
-    if let Some(home) = home(command, user.as_ref()) {
-        ready.env("HOME", home);
-    }
-    ready.stdin(if command.stdin { Stdio::piped() } else { Stdio::null() });
-    ready.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut env = command.env.clone();
+    env.extend(home(command, user.as_ref()).map(|home| ("HOME".to_owned(), home)));
+    let args = command.argv.get(1..).unwrap_or_default();
+    let preparation = Preparation { name, args, env: &env, cwd: &cwd };
     if let Some(user) = user {
         become_user(&user).map_err(|error| EngineError::io("change user", error))?;
     }
-    let child = ready.spawn().map_err(|error| spawn_error(name, error))?;
-    Process::adopt(child, &command.owner, &command.argv, processes, runtime)
+    let (child, streams) = wiring.spawn(&program, &preparation).map_err(|error| spawn_error(name, error))?;
+    let live = |pid| LiveProcess {
+        pid,
+        owner: command.owner.clone(),
+        argv: command.argv.clone(),
+        is_exec: command.is_exec,
+    };
+    Process::adopt(child, streams, live, processes, runtime)
 }
 
 /// The file that `name` stands for, by the rules of `execvp` applied inside the root.
@@ -138,10 +142,12 @@ fn find_program(
     env: &[(String, String)],
 ) -> Result<PathBuf, EngineError> {
     let missing = || EngineError::NoSuchCommand { command: name.to_owned() };
+    // Where the root is the real one, the kernel follows links better: a script sees the name it was called by.
+    let locate =
+        |path: PathBuf| if root == Path::new("/") { Some(path) } else { resolve_in_root(root, &path).ok() };
     if name.contains('/') {
-        let path = resolve_in_root(root, &Path::new(cwd).join(name)).map_err(|_| missing())?;
-        let found = fs::metadata(&path).map_err(|_| missing())?;
-        return if found.is_file() && found.permissions().mode() & 0o111 != 0 {
+        let path = locate(Path::new(cwd).join(name)).filter(|path| path.exists()).ok_or_else(missing)?;
+        return if is_program(&path) {
             Ok(path)
         } else {
             Err(EngineError::NotExecutable {
@@ -152,12 +158,13 @@ fn find_program(
     }
     let path = env.iter().rev().find(|(key, _)| key == "PATH").map_or(DEFAULT_PATH, |(_, value)| value);
     path.split(':')
-        .filter_map(|directory| resolve_in_root(root, &Path::new(cwd).join(directory).join(name)).ok())
-        .find(|file| {
-            fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        })
-        .filter(|_| !name.is_empty())
+        .filter_map(|directory| locate(Path::new(cwd).join(directory).join(name)))
+        .find(|file| is_program(file))
         .ok_or_else(missing)
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// The user's home where the environment has none, as container runtimes add it.

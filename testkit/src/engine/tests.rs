@@ -103,7 +103,7 @@ impl Bed {
 
     fn printed(&self) -> String {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
-        log.lines().map(|line| line.splitn(4, ' ').nth(3).unwrap().to_owned() + "\n").collect()
+        log.split_terminator('\n').map(|line| line.splitn(4, ' ').nth(3).unwrap().to_owned() + "\n").collect()
     }
 
     async fn exec(&self, id: &str, script: &str) -> ExecOutput {
@@ -427,6 +427,65 @@ async fn a_sweep_ends_what_a_killed_engine_left() {
     engine.shutdown().await.unwrap();
 }
 
+/// Not a test of its own: the program that the next one kills.
+#[tokio::test]
+async fn a_victim() {
+    let Some(state) = std::env::var_os("ENGINE_TEST_VICTIM") else { return };
+    let options = EngineOptions { state_dir: Some(state.into()), ..EngineOptions::default() };
+    let engine = Engine::start(options).await.unwrap();
+    let pod = engine.create_pod(pod("one")).await.unwrap().id;
+    let argv = ["sh", "-c", "sleep 1000 & sleep 1000"].map(str::to_owned).to_vec();
+    let launch = Launch { image: HOST_IMAGE.into(), argv, ..Launch::default() };
+    let id = engine.create_container(&pod, launch).await.unwrap().id;
+    engine.start_container(&id).await.unwrap();
+    let _exec = engine.exec_stream(&id, exec(&["sleep", "1000"])).await.unwrap();
+    fs::write(engine.state_dir().join("ready"), "").unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_sweep_ends_what_sigkill_has_orphaned() {
+    let parent = tempfile::tempdir().unwrap();
+    let state = parent.path().join("state");
+    let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "engine::tests::a_victim"])
+        .env("ENGINE_TEST_VICTIM", &state)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until(|| state.join("ready").exists()).await;
+    let pid = i32::try_from(victim.id()).unwrap();
+    let left: Vec<_> = process::descendants(&[pid]).into_iter().filter(|other| *other != pid).collect();
+    assert_eq!(left.len(), 4, "shell, its two children, exec");
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    assert_eq!(sweep(&state).unwrap().killed.len(), 2);
+    assert!(!state.exists());
+    until(|| left.iter().all(|pid| process::Stat::of(*pid).is_none_or(|stat| stat.zombie))).await;
+}
+
+#[tokio::test]
+async fn a_crowd_comes_and_goes() {
+    let Some(bed) = Bed::walled().await else { return };
+    let lives = (0..50).map(|at| {
+        let engine = bed.engine.clone();
+        async move {
+            let pod = engine.create_pod(pod(&format!("crowd-{at}"))).await.unwrap().id;
+            let argv = vec!["sleep".into(), "1000".into()];
+            let launch = Launch { image: "localhost/busybox".into(), argv, ..Launch::default() };
+            let id = engine.create_container(&pod, launch).await.unwrap().id;
+            engine.start_container(&id).await.unwrap();
+            let output = engine.exec(&id, exec(&["echo", "hi"])).await.unwrap();
+            assert_eq!(output.stdout, b"hi\n");
+            assert!(engine.remove_pod(&pod).await.unwrap());
+        }
+    });
+    futures::future::join_all(lives).await;
+    assert_eq!(bed.engine.ledger().pods.len(), 1);
+    assert!(bed.engine.ledger().processes.is_empty());
+    bed.end().await;
+}
+
 #[tokio::test]
 async fn faults_hit_as_they_are_told() {
     let bed = Bed::host().await;
@@ -496,6 +555,37 @@ async fn the_log_is_complete_at_the_exit_and_can_be_moved() {
     assert_eq!(bed.engine.wait_container(&id).await.unwrap().outcome, Outcome::Code(0));
     assert_eq!(bed.printed(), "new\n");
     bed.end().await;
+}
+
+#[tokio::test]
+async fn a_terminal_is_one() {
+    for bed in [Bed::walled().await, Bed::open().await].into_iter().flatten() {
+        let script = "test -t 0 && test -t 1 && test -t 2 && echo yes; read line; echo got $line";
+        let launch = Launch { tty: true, stdin: true, ..bed.launch(&["sh", "-c", script]) };
+        let id = bed.start(launch).await;
+        let mut stdin = bed.engine.take_stdin(&id).unwrap().unwrap();
+        stdin.write_all(b"a line\n").await.unwrap();
+        let exit = tokio::time::timeout(LONG, bed.engine.wait_container(&id)).await.unwrap().unwrap();
+        assert_eq!(exit.outcome, Outcome::Code(0));
+        let printed = bed.printed();
+        assert!(printed.contains("yes\r\n") && printed.contains("got a line\r\n"), "{printed:?}");
+
+        let id = bed.start(bed.launch(&["sleep", "1000"])).await;
+        let launch = ExecLaunch {
+            tty: true,
+            stdin: true,
+            ..exec(&["sh", "-c", "trap 'echo int; exit 4' INT; echo on; cat"])
+        };
+        let mut process = bed.engine.exec_stream(&id, launch).await.unwrap();
+        process.resize(TerminalSize { rows: 10, columns: 20 }).unwrap();
+        let mut stdout = process.stdout.take().unwrap();
+        let mut seen = [0; 2];
+        stdout.read_exact(&mut seen).await.unwrap();
+        process.stdin.as_mut().unwrap().write_all(&[3]).await.unwrap();
+        let outcome = tokio::time::timeout(LONG, process.wait()).await.unwrap();
+        assert_eq!(outcome, Outcome::Code(4), "control-C reaches the session of the terminal");
+        bed.end().await;
+    }
 }
 
 /// Polls until something is so.

@@ -14,3 +14,6 @@ pub use record::{HOST_IMAGE, ImageConfig, ImageRecord};
 pub use reference::Reference;
 pub use registry::Credentials;
 pub(crate) use table::{ImageTable, Rootfs};
+
+#[cfg(all(test, feature = "full"))]
+mod tests;

@@ -127,10 +127,10 @@ async fn manifest(
     repository: &mut Repository<'_>,
     wanted: &str,
 ) -> Result<(String, Manifest, u64), PullError> {
-    let body = repository.document(&format!("manifests/{wanted}"), ACCEPT).await?;
+    let (body, said) = repository.manifest(wanted, ACCEPT).await?;
     let digest = format!("sha256:{}", hex(&Sha256::digest(&body)));
-    if is_digest(wanted) {
-        check_digest(wanted, &Sha256::digest(&body))?;
+    for said in [Some(wanted), said.as_deref()].into_iter().flatten().filter(|said| is_digest(said)) {
+        check_digest(said, &Sha256::digest(&body))?;
     }
     let size = body.len() as u64;
     match serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))? {
@@ -143,7 +143,7 @@ async fn manifest(
             if !is_digest(&entry.digest) {
                 return Err(bad(format!("{:?} is not a digest", entry.digest)));
             }
-            let body = repository.document(&format!("manifests/{}", entry.digest), ACCEPT).await?;
+            let (body, _) = repository.manifest(&entry.digest, ACCEPT).await?;
             check_digest(&entry.digest, &Sha256::digest(&body))?;
             let inner: Document = serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))?;
             Ok((digest, inner.manifest()?, size + body.len() as u64))
@@ -163,7 +163,7 @@ async fn layers(
     let store = |error: &dyn std::fmt::Display| PullError::Store { why: error.to_string() };
     let id = random_id().map_err(|error| store(&error))?;
     let ingest = Ingest(shared.images.ingest_dir().join(&id));
-    fs::create_dir_all(&ingest.0).map_err(|error| store(&error))?;
+    tokio::fs::create_dir_all(&ingest.0).await.map_err(|error| store(&error))?;
     let mut state: Vec<_> = layers
         .iter()
         .map(|layer| LayerProgress { digest: layer.digest.clone(), done_bytes: 0, total_bytes: layer.size })

@@ -59,6 +59,18 @@ impl<'a> Repository<'a> {
         read_document(response).await
     }
 
+    /// A manifest, with the digest that the registry says it has.
+    pub(super) async fn manifest(
+        &mut self,
+        name: &str,
+        accept: &str,
+    ) -> Result<(Bytes, Option<String>), PullError> {
+        let response = self.get(&format!("manifests/{name}"), accept).await?;
+        let digest = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+        let digest = digest.map(str::to_owned);
+        Ok((read_document(response).await?, digest))
+    }
+
     /// Something of the repository: `manifests/latest`, `blobs/sha256:…`. Answers the registry's challenge.
     pub(super) async fn get(&mut self, path: &str, accept: &str) -> Result<Response<Incoming>, PullError> {
         let uri = parse(&format!("http://{}/v2/{}/{path}", self.registry, self.name))?;
