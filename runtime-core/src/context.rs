@@ -137,22 +137,18 @@ impl Context {
         &self,
         stream: impl Stream<Item = Result<T>> + Send + 'static,
     ) -> BoxStream<'static, Result<T>> {
-        let context = self.clone();
-        let end = futures::stream::once(async move { Err(context.ended().await) });
-        // `select` alone would go on after the stream's own end; `None` marks that end.
-        let marked = stream.map(Some).chain(futures::stream::once(async { None }));
-        futures::stream::select(marked, end.map(Some))
-            .scan(false, |ended, item| {
-                let Some(item) = item.filter(|_| !*ended) else { return std::future::ready(None) };
-                *ended = matches!(&item, Err(error) if is_end(error));
-                std::future::ready(Some(item))
-            })
-            .boxed()
+        let state = Some((stream.boxed(), self.clone()));
+        futures::stream::unfold(state, |state| async {
+            let (mut stream, cx) = state?;
+            // The end is looked at first, so that a stream that is always ready can be ended too.
+            tokio::select! {
+                biased;
+                error = cx.ended() => Some((Err(error), None)),
+                item = stream.next() => item.map(|item| (item, Some((stream, cx)))),
+            }
+        })
+        .boxed()
     }
-}
-
-fn is_end(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::DeadlineExceeded)
 }
 
 fn cancelled() -> Error {
