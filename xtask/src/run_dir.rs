@@ -60,6 +60,16 @@ impl RunDir {
         Ok(dir)
     }
 
+    /// The work directories of the other runs of this checkout.
+    pub(crate) fn others(&self) -> Vec<PathBuf> {
+        let entries = self.record.parent().and_then(|base| fs::read_dir(base).ok()).into_iter().flatten();
+        let records = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        records
+            .filter(|record| record.is_dir() && *record != self.record)
+            .map(|record| record.join("work"))
+            .collect()
+    }
+
     /// A number that no other run of this machine has at the same time: this process's id.
     pub(crate) fn number() -> u32 {
         std::process::id()
@@ -105,6 +115,15 @@ mod tests {
         fs::write(run.subdirectory("memory").unwrap().join("file"), "x").unwrap();
         drop(run);
         assert!(!record.exists());
+    }
+
+    #[test]
+    fn other_runs_are_known() {
+        let base = tempfile::tempdir().unwrap();
+        let run = RunDir::create_in(base.path()).unwrap();
+        assert_eq!(run.others(), Vec::<PathBuf>::new());
+        fs::create_dir(base.path().join("7")).unwrap();
+        assert_eq!(run.others(), [base.path().join("7/work")]);
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl PrivateContainerd {
             return Err(Failure::failed(format!("a private containerd needs {}", missing.join(", "))));
         };
         let layout = Layout::new(&run.subdirectory(DIRECTORY)?);
-        SharedPlaces::note(&layout)?;
+        let others: Vec<_> = run.others().iter().map(|work| Layout::new(&work.join(DIRECTORY))).collect();
+        SharedPlaces::note(&layout, &others)?;
         fs::write(layout.config(), config::render(&layout, PAUSE_IMAGE, &bin_dir))
             .at("write", &layout.config())?;
         Network::choose(RunDir::number(), bin_dir)?.write(&layout)?;

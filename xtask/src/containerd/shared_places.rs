@@ -30,9 +30,15 @@ pub(super) struct SharedPlaces {
 
 impl SharedPlaces {
     /// Looks, and keeps what it saw for the cleanup.
-    pub(super) fn note(layout: &Layout) -> Result<()> {
-        let absent = directories().into_iter().filter(|dir| !dir.exists()).collect();
-        let seen = Self { absent, chains_absent: !iptables::has_shared_chains() };
+    ///
+    /// What runs that are under way found absent counts as absent: whoever ends last removes it.
+    pub(super) fn note(layout: &Layout, others: &[Layout]) -> Result<()> {
+        let others: Vec<_> = others.iter().map(Self::read).collect();
+        let absent = |dir: &PathBuf| !dir.exists() || others.iter().any(|other| other.absent.contains(dir));
+        let seen = Self {
+            absent: directories().into_iter().filter(absent).collect(),
+            chains_absent: !iptables::has_shared_chains() || others.iter().any(|other| other.chains_absent),
+        };
         let file = layout.shared_places();
         fs::write(&file, json!(seen).to_string()).at("write", &file)
     }
@@ -64,7 +70,23 @@ fn directories() -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    #[test]
+    fn what_another_run_found_absent_is_removed_by_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| Layout::new(&dir.path().join(name)));
+        fs::create_dir(first.dir()).unwrap();
+        fs::create_dir(second.dir()).unwrap();
+        let seen = SharedPlaces { absent: directories(), chains_absent: true };
+        fs::write(first.shared_places(), json!(seen).to_string()).unwrap();
+        SharedPlaces::note(&second, &[first, Layout::new(Path::new("/no/such/run"))]).unwrap();
+        let noted = SharedPlaces::read(&second);
+        assert_eq!(noted.absent, directories());
+        assert!(noted.chains_absent);
+    }
 
     #[test]
     fn only_what_was_absent_and_is_empty_goes() {
