@@ -152,10 +152,6 @@ impl Files {
             move || remove_tree(&directory).map_err(|error| EngineError::io("remove container files", error));
         shared.blocking(remove).await
     }
-
-    pub(crate) fn is_host(&self) -> bool {
-        self.image.directory().is_none()
-    }
 }
 
 impl Drop for Files {

@@ -12,7 +12,7 @@ use super::core::{Shared, random_id};
 use super::entry::{Entry, Files, Main};
 use super::log::LogFile;
 use super::memory::MemoryWatch;
-use super::process::{Process, kill_group, kill_tree, lock, signal};
+use super::process::{Process, kill_orphans, kill_tree, lock, signal};
 use super::spawn::{Command, Place, spawn};
 use super::streams::{NO_TERMINAL, Streams};
 use super::{
@@ -456,11 +456,12 @@ async fn supervise(
     let outcome = process.wait().await;
     let finished_at = Timestamp::now();
     // With walls the kernel has done this; without, what is left of the container must not hold its log.
-    if entry.files.is_host() || shared.abilities.isolation == Isolation::None {
-        kill_group(process.pid());
-    }
     for pid in shared.processes.of(&entry.id) {
         kill_tree(pid);
+    }
+    let leaders = shared.processes.take_leaders(&entry.id);
+    if shared.abilities.isolation == Isolation::None {
+        kill_orphans(&leaders);
     }
     if timeout(LOG_DRAIN, &mut pump).await.is_err() {
         pump.abort();

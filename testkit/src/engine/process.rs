@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use rustix::process::{
     Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
 };
@@ -118,26 +120,40 @@ pub(crate) fn signal(handle: &OwnedFd, number: i32) -> Result<(), EngineError> {
 /// Kills a process, its group and its descendants. To be called before it is reaped.
 pub(crate) fn kill_tree(pid: i32) {
     let descendants = descendants(&[pid]);
-    kill_group(pid);
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
     for pid in descendants.into_iter().filter_map(Pid::from_raw) {
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
-/// Kills what is left of a process's group.
-pub(crate) fn kill_group(pid: i32) {
-    if let Some(pid) = Pid::from_raw(pid) {
-        let _ = kill_process_group(pid, Signal::KILL);
+/// Kills what processes have left in their groups when they ended, and says what that was. A group whose number
+/// belongs to another process by now is not theirs.
+pub(crate) fn kill_orphans(leaders: &[Leader]) -> Vec<i32> {
+    let all = all_processes();
+    let left = |leader: &Leader| {
+        let reused = all.iter().any(|other| other.pid == leader.pid && other.start_time != leader.start_time);
+        let in_group = |other: &&Stat| other.group == leader.pid && !other.zombie && !reused;
+        all.iter().filter(in_group).map(|other| other.pid).collect::<Vec<_>>()
+    };
+    let orphans: Vec<i32> = leaders.iter().flat_map(left).collect();
+    for pid in orphans.iter().copied().filter_map(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::KILL);
     }
+    orphans
+}
+
+fn all_processes() -> Vec<Stat> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| Stat::of(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
 /// These processes and all that they have started, as far as it is still below them.
 pub(crate) fn descendants(roots: &[i32]) -> Vec<i32> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        if let Some(stat) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Stat::of) {
-            children.entry(stat.parent).or_default().push(stat.pid);
-        }
+    for stat in all_processes() {
+        children.entry(stat.parent).or_default().push(stat.pid);
     }
     let mut found = roots.to_vec();
     let mut at = 0;
@@ -155,6 +171,7 @@ pub(crate) fn descendants(roots: &[i32]) -> Vec<i32> {
 pub(crate) struct Stat {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
+    pub(crate) group: i32,
     /// In clock ticks since the machine started.
     pub(crate) start_time: u64,
     pub(crate) zombie: bool,
@@ -162,14 +179,25 @@ pub(crate) struct Stat {
 
 impl Stat {
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Self::parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn parse(pid: i32, text: &str) -> Option<Self> {
         // The second field is a file name in parentheses, which may hold anything.
         let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
         let zombie = matches!(fields.next()?, "Z" | "X");
         let parent = fields.next()?.parse().ok()?;
-        let start_time = fields.nth(17)?.parse().ok()?;
-        Some(Self { pid, parent, start_time, zombie })
+        let group = fields.next()?.parse().ok()?;
+        let start_time = fields.nth(16)?.parse().ok()?;
+        Some(Self { pid, parent, group, start_time, zombie })
     }
+}
+
+/// A process at the head of a group, running or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leader {
+    pub(crate) pid: i32,
+    pub(crate) start_time: u64,
 }
 
 /// Every process that the engine has started and not yet reaped.
@@ -177,6 +205,10 @@ impl Stat {
 pub(crate) struct ProcessTable {
     live: Mutex<BTreeMap<i32, LiveProcess>>,
     file: Mutex<File>,
+    /// Every process there has been, by owner, until the owner's end.
+    leaders: Mutex<BTreeMap<String, Vec<Leader>>>,
+    /// The host's `/proc`.
+    proc: File,
     /// How many there are.
     count: watch::Sender<usize>,
 }
@@ -188,7 +220,13 @@ impl ProcessTable {
         let owner = std::process::id();
         let stat = i32::try_from(owner).ok().and_then(Stat::of);
         writeln!(file, "{owner} {}", stat.map_or(0, |stat| stat.start_time))?;
-        Ok(Self { live: Mutex::default(), file: Mutex::new(file), count: watch::Sender::new(0) })
+        Ok(Self {
+            live: Mutex::default(),
+            file: Mutex::new(file),
+            leaders: Mutex::default(),
+            proc: File::open("/proc")?,
+            count: watch::Sender::new(0),
+        })
     }
 
     pub(crate) fn live(&self) -> Vec<LiveProcess> {
@@ -219,11 +257,17 @@ impl ProcessTable {
             .collect()
     }
 
+    /// At the end of an owner: every process it has had.
+    pub(crate) fn take_leaders(&self, owner: &str) -> Vec<Leader> {
+        lock(&self.leaders).remove(owner).unwrap_or_default()
+    }
+
     fn count(self: &Arc<Self>, process: LiveProcess) -> io::Result<Counted> {
         let pid = process.pid;
         // Lines are never taken back: the start time tells whether one still holds.
-        if let Some(stat) = Stat::of(pid) {
-            lock(&self.file).write_all(format!("{pid} {}\n", stat.start_time).as_bytes())?;
+        if let Some(Stat { start_time, .. }) = self.host_stat(pid) {
+            lock(&self.file).write_all(format!("{pid} {start_time}\n").as_bytes())?;
+            lock(&self.leaders).entry(process.owner.clone()).or_default().push(Leader { pid, start_time });
         }
         self.change(|live| drop(live.insert(pid, process)));
         Ok(Counted { table: Arc::clone(self), pid })
@@ -231,6 +275,13 @@ impl ProcessTable {
 }
 
 impl ProcessTable {
+    /// From the host's `/proc`, though the calling thread may be in a container and see another.
+    fn host_stat(&self, pid: i32) -> Option<Stat> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let file = openat(&self.proc, format!("{pid}/stat").as_str(), flags, Mode::empty()).ok()?;
+        Stat::parse(pid, &io::read_to_string(File::from(file)).ok()?)
+    }
+
     fn change(&self, change: impl FnOnce(&mut BTreeMap<i32, LiveProcess>)) {
         let mut live = lock(&self.live);
         change(&mut live);

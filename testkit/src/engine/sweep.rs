@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::process::{PROCESS_FILE, Stat, kill_tree};
+use super::process::{Leader, PROCESS_FILE, Stat, kill_orphans, kill_tree};
 use super::rootfs::remove_tree;
 
 /// What a sweep did.
@@ -33,39 +33,32 @@ pub fn sweep(state_dir: &Path) -> io::Result<Swept> {
         }
         _ => error,
     })?;
-    let mut lines = text.lines().filter_map(Line::parse);
-    if lines.next().is_some_and(|owner| owner.is_alive()) {
+    let mut lines = text.lines().filter_map(parse);
+    if lines.next().is_some_and(is_alive) {
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, "the engine is running"));
     }
-    let alive: Vec<Line> = lines.filter(Line::is_alive).collect();
-    for line in &alive {
-        kill_tree(line.pid);
+    let (alive, ended): (Vec<Leader>, Vec<Leader>) = lines.partition(|leader| is_alive(*leader));
+    for leader in &alive {
+        kill_tree(leader.pid);
     }
+    let orphans = kill_orphans(&ended);
     let mut wait = Duration::from_millis(1);
     let mut waited = Duration::ZERO;
-    while alive.iter().any(Line::is_alive) && waited < LONGEST_WAIT {
+    while alive.iter().copied().any(is_alive) && waited < LONGEST_WAIT {
         std::thread::sleep(wait);
         waited += wait;
         wait = (wait * 2).min(Duration::from_millis(50));
     }
     remove_tree(state_dir)?;
-    Ok(Swept { killed: alive.iter().map(|line| line.pid).collect() })
+    Ok(Swept { killed: alive.iter().map(|leader| leader.pid).chain(orphans).collect() })
 }
 
-/// A process that was running once.
-struct Line {
-    pid: i32,
-    start_time: u64,
+fn parse(line: &str) -> Option<Leader> {
+    let (pid, start_time) = line.split_once(' ')?;
+    Some(Leader { pid: pid.parse().ok().filter(|pid| *pid > 1)?, start_time: start_time.parse().ok()? })
 }
 
-impl Line {
-    fn parse(text: &str) -> Option<Self> {
-        let (pid, start_time) = text.split_once(' ')?;
-        Some(Self { pid: pid.parse().ok().filter(|pid| *pid > 1)?, start_time: start_time.parse().ok()? })
-    }
-
-    /// Whether that very process still runs.
-    fn is_alive(&self) -> bool {
-        Stat::of(self.pid).is_some_and(|stat| stat.start_time == self.start_time && !stat.zombie)
-    }
+/// Whether that very process still runs.
+fn is_alive(process: Leader) -> bool {
+    Stat::of(process.pid).is_some_and(|stat| stat.start_time == process.start_time && !stat.zombie)
 }
