@@ -23,6 +23,7 @@ mod options;
 mod pod;
 mod process;
 mod rootfs;
+mod run;
 mod signal;
 mod spawn;
 mod streams;
