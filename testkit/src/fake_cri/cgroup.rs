@@ -130,7 +130,10 @@ mod tests {
             (LinuxContainerResources { cpuset_cpus: "0".into(), ..none() }, None),
             (LinuxContainerResources { cpuset_cpus: "9999".into(), ..none() }, Some("out of range")),
             (LinuxContainerResources { cpuset_cpus: "x".into(), ..none() }, Some("\"x\"")),
-            (LinuxContainerResources { unified: [("a".into(), "b".into())].into(), ..none() }, Some("unified")),
+            (
+                LinuxContainerResources { unified: [("a".into(), "b".into())].into(), ..none() },
+                Some("unified"),
+            ),
         ] {
             let refused = refused(&resources);
             match words {

@@ -47,13 +47,15 @@ impl Fake {
             .resolve_image(reference)
             .ok_or_else(|| Status::not_found(format!("failed to resolve image {reference:?}: not found")))?;
         names::check_labels("container", &config.labels)?;
-        let privileged = run.config.and_then(|config| config.linux?.security_context).is_some_and(|s| s.privileged);
+        let privileged =
+            run.config.and_then(|config| config.linux?.security_context).is_some_and(|s| s.privileged);
         security::check_container(&config, privileged)?;
         let files = self.sandbox_files(&pod.id, &sandbox).await?;
         let mut launch = launch::launch(&config, &sandbox, &image, self.engine.isolation(), files)?;
-        let log_path = launch.log_path.as_deref().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
-        launch.config =
-            serde_json::to_value(Kept { config, log_path }).map_err(|error| Status::internal(error.to_string()))?;
+        let log_path =
+            launch.log_path.as_deref().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
+        launch.config = serde_json::to_value(Kept { config, log_path })
+            .map_err(|error| Status::internal(error.to_string()))?;
         let made = self.engine.create_container(&pod.id, launch).await.map_err(|error| match error {
             EngineError::NameTaken { existing, .. } => names::reserved("container", &name, &existing),
             error => refusal::from_engine(error),
@@ -78,9 +80,9 @@ impl Fake {
                     "failed to set starting state for container {id:?}: container is in {state} state"
                 )))
             }
-            Err(error @ (EngineError::Injected { .. } | EngineError::NotFound { .. } | EngineError::ShutDown)) => {
-                Err(refusal::from_engine(error))
-            }
+            Err(
+                error @ (EngineError::Injected { .. } | EngineError::NotFound { .. } | EngineError::ShutDown),
+            ) => Err(refusal::from_engine(error)),
             Err(error) => Err(Status::unknown(refusal::start_failed(&error.to_string()))),
         }
     }
@@ -134,7 +136,8 @@ impl Fake {
             return Ok(ContainerStatusResponse { status, ..Default::default() });
         }
         let (container, kept) = self.container(wanted)?;
-        let info = if request.verbose { status::container_info(&container, &kept) } else { Default::default() };
+        let info =
+            if request.verbose { status::container_info(&container, &kept) } else { Default::default() };
         let (mut image, mut image_ref) = (kept.config.image.clone(), container.image.id.clone());
         // As long as the image is there, the container shows its names of now.
         if let Ok(now) = self.engine.image(&container.image.id) {
@@ -173,9 +176,14 @@ impl Fake {
     }
 
     /// The same with other words in front of the refusal.
-    pub(super) fn container_in(&self, prefix: &str, context: &str) -> Result<(engine::Container, Kept), Status> {
+    pub(super) fn container_in(
+        &self,
+        prefix: &str,
+        context: &str,
+    ) -> Result<(engine::Container, Kept), Status> {
         let mut all = self.engine.containers();
-        let id = ids::find(all.iter().map(|one| one.id.as_str()), prefix).or_refuse(context, prefix)?.to_owned();
+        let id =
+            ids::find(all.iter().map(|one| one.id.as_str()), prefix).or_refuse(context, prefix)?.to_owned();
         all.retain(|one| one.id == id);
         all.pop().and_then(with_kept).ok_or_else(|| Status::not_found(format!("{context}: not found")))
     }
@@ -198,7 +206,12 @@ impl Fake {
     }
 
     /// Before the image is looked at; the engine decides between two at once.
-    fn check_container_name(&self, pod: &str, metadata: &ContainerMetadata, name: &str) -> Result<(), Status> {
+    fn check_container_name(
+        &self,
+        pod: &str,
+        metadata: &ContainerMetadata,
+        name: &str,
+    ) -> Result<(), Status> {
         let same = |container: &engine::Container| {
             container.pod == pod
                 && container.launch.name == metadata.name
@@ -211,15 +224,21 @@ impl Fake {
     }
 
     /// The files that every container of a sandbox finds in `/etc`.
-    async fn sandbox_files(&self, pod: &str, sandbox: &PodSandboxConfig) -> Result<Vec<engine::Mount>, Status> {
+    async fn sandbox_files(
+        &self,
+        pod: &str,
+        sandbox: &PodSandboxConfig,
+    ) -> Result<Vec<engine::Mount>, Status> {
         let dir = self.sandbox_dir(pod);
         let resolv = match &sandbox.dns_config {
             Some(dns) if *dns != DnsConfig::default() => resolv_conf(dns),
             _ => read_host("/etc/resolv.conf").await,
         };
         let hostname = format!("{}\n", launch::hostname(sandbox));
-        let contents = [("hostname", hostname), ("hosts", read_host("/etc/hosts").await), ("resolv.conf", resolv)];
-        let failed = |error: std::io::Error| Status::unknown(format!("failed to set up sandbox files: {error}"));
+        let contents =
+            [("hostname", hostname), ("hosts", read_host("/etc/hosts").await), ("resolv.conf", resolv)];
+        let failed =
+            |error: std::io::Error| Status::unknown(format!("failed to set up sandbox files: {error}"));
         tokio::fs::create_dir_all(&dir).await.map_err(failed)?;
         let mut mounts = Vec::new();
         for (name, content) in contents {

@@ -35,10 +35,13 @@ impl Fake {
                 Err(Status::unknown(format!("{CONTEXT}: container is in {state} state")))
             }
             Err(EngineError::ExecTimeout { after, .. }) => {
-                let text = format!("{CONTEXT}: timeout {}s exceeded: context deadline exceeded", after.as_secs());
+                let text =
+                    format!("{CONTEXT}: timeout {}s exceeded: context deadline exceeded", after.as_secs());
                 Err(Status::new(Code::DeadlineExceeded, text))
             }
-            Err(EngineError::InvalidArgument { field: "argv", .. }) => Err(not_started(&container.id, "args must not be empty")),
+            Err(EngineError::InvalidArgument { field: "argv", .. }) => {
+                Err(not_started(&container.id, "args must not be empty"))
+            }
             Err(error @ (EngineError::NoSuchCommand { .. } | EngineError::NotExecutable { .. })) => {
                 Err(not_started(&container.id, &refusal::runc_words(&error.to_string())))
             }
@@ -49,6 +52,8 @@ impl Fake {
 
 /// containerd names the exec by a random id; the container's looks the same.
 fn not_started(id: &str, why: &str) -> Status {
-    let text = format!("{CONTEXT}: failed to start exec {id:?}: OCI runtime exec failed: exec failed: {why}: unknown");
+    let text = format!(
+        "{CONTEXT}: failed to start exec {id:?}: OCI runtime exec failed: exec failed: {why}: unknown"
+    );
     Status::unknown(text)
 }

@@ -22,12 +22,7 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    pub(super) fn new(
-        engine: Engine,
-        dir: PathBuf,
-        max_message_bytes: usize,
-        synthetic: usize,
-    ) -> Self {
+    pub(super) fn new(engine: Engine, dir: PathBuf, max_message_bytes: usize, synthetic: usize) -> Self {
         let synthetic = Mutex::new((0..synthetic).map(status::synthetic).collect());
         Self { engine, calls: Calls::default(), dir, synthetic, max_message_bytes }
     }

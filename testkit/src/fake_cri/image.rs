@@ -21,7 +21,10 @@ impl Fake {
         Ok(ListImagesResponse { images: self.images().map(|record| image(&record)).collect() })
     }
 
-    pub(super) async fn image_status(&self, request: ImageStatusRequest) -> Result<ImageStatusResponse, Status> {
+    pub(super) async fn image_status(
+        &self,
+        request: ImageStatusRequest,
+    ) -> Result<ImageStatusResponse, Status> {
         let reference = request.image.unwrap_or_default().image;
         let Some(record) = self.resolve_image(&reference) else { return Ok(ImageStatusResponse::default()) };
         let info = if request.verbose { info(&record) } else { HashMap::new() };
@@ -42,7 +45,10 @@ impl Fake {
         Ok(PullImageResponse { image_ref: record.id.clone() })
     }
 
-    pub(super) async fn remove_image(&self, request: RemoveImageRequest) -> Result<RemoveImageResponse, Status> {
+    pub(super) async fn remove_image(
+        &self,
+        request: RemoveImageRequest,
+    ) -> Result<RemoveImageResponse, Status> {
         if let Some(record) = self.resolve_image(&request.image.unwrap_or_default().image) {
             self.engine.remove_image(&record.id).await.map_err(refusal::from_engine)?;
         }
@@ -53,7 +59,9 @@ impl Fake {
         let (bytes, files) = self.engine.image_usage().await.map_err(refusal::from_engine)?;
         let usage = FilesystemUsage {
             timestamp: nanoseconds(Timestamp::now()),
-            fs_id: Some(FilesystemIdentifier { mountpoint: self.engine.state_dir().to_string_lossy().into_owned() }),
+            fs_id: Some(FilesystemIdentifier {
+                mountpoint: self.engine.state_dir().to_string_lossy().into_owned(),
+            }),
             used_bytes: Some(UInt64Value { value: bytes }),
             inodes_used: Some(UInt64Value { value: files }),
         };
@@ -132,7 +140,10 @@ fn credentials(auth: &AuthConfig) -> Result<Option<Credentials>, Status> {
     let decoded = BASE64_STANDARD.decode(&auth.auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
     let (username, password) = pair.ok_or_else(|| Status::unknown("invalid decoded auth"))?;
-    Ok(Some(Credentials { username: username.to_owned(), password: password.trim_end_matches('\0').to_owned() }))
+    Ok(Some(Credentials {
+        username: username.to_owned(),
+        password: password.trim_end_matches('\0').to_owned(),
+    }))
 }
 
 fn pull_failed(reference: &Reference, error: &PullError) -> Status {

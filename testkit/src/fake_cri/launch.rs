@@ -37,7 +37,8 @@ pub(super) fn env(config: &ContainerConfig, image: &ImageConfig, hostname: &str)
         .into_iter()
         .chain(term)
         .chain([("HOSTNAME".to_owned(), hostname.to_owned())]);
-    let images = image.env.iter().filter_map(|entry| entry.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let images =
+        image.env.iter().filter_map(|entry| entry.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
     let own = config.envs.iter().map(|pair| match pair.key.split_once('=') {
         // `C=D` with value `q` becomes `C=D=q`, which every process reads as C.
         Some((key, rest)) => (key.to_owned(), format!("{rest}={}", pair.value)),
@@ -102,7 +103,9 @@ pub(super) fn start_error(config: &ContainerConfig) -> Option<String> {
     }
     let linux = config.linux.as_ref()?;
     let security = linux.security_context.as_ref();
-    if security.is_some_and(|security| security.supplemental_groups.iter().any(|group| u32_id(*group).is_none())) {
+    if security
+        .is_some_and(|security| security.supplemental_groups.iter().any(|group| u32_id(*group).is_none()))
+    {
         return Some(
             "unable to start container process: unable to setup user: uids and gids must be in range 0-2147483647"
                 .to_owned(),
@@ -116,7 +119,10 @@ pub(super) fn mounts(config: &ContainerConfig) -> Result<Vec<engine::Mount>, Sta
     let mut mounts = Vec::new();
     for mount in &config.mounts {
         if mount.host_path.is_empty() {
-            return Err(spec_failed(config, "failed to generate spec: failed to mkdir \"\": mkdir : no such file or directory"));
+            return Err(spec_failed(
+                config,
+                "failed to generate spec: failed to mkdir \"\": mkdir : no such file or directory",
+            ));
         }
         if mount.propagation() != MountPropagation::PropagationPrivate {
             return Err(refusal::unsupported("mounts.propagation"));
@@ -130,7 +136,11 @@ pub(super) fn mounts(config: &ContainerConfig) -> Result<Vec<engine::Mount>, Sta
         }
         // Relative targets are taken from the root.
         let container_path = format!("/{}", mount.container_path.trim_start_matches('/'));
-        mounts.push(engine::Mount { container_path, read_only: mount.readonly, kind: MountKind::Bind { host_path } });
+        mounts.push(engine::Mount {
+            container_path,
+            read_only: mount.readonly,
+            kind: MountKind::Bind { host_path },
+        });
     }
     mounts.sort_by_key(|mount| Path::new(&mount.container_path).components().count());
     Ok(mounts)
@@ -171,7 +181,8 @@ pub(super) fn launch(
     let start_error = start_error(config);
     let mut mounts = mounts(config)?;
     if walls {
-        let taken = |file: &engine::Mount| mounts.iter().any(|mount| mount.container_path == file.container_path);
+        let taken =
+            |file: &engine::Mount| mounts.iter().any(|mount| mount.container_path == file.container_path);
         let free: Vec<_> = files.into_iter().filter(|file| !taken(file)).collect();
         mounts.splice(0..0, free);
     }
@@ -251,7 +262,10 @@ mod tests {
             envs: vec![pair("A", "spec"), pair("B", "x=y"), pair("B", "twice"), pair("C=D", "q")],
             ..Default::default()
         };
-        let image = ImageConfig { env: vec!["A=img".into(), "PATH=/bin".into(), "E=a=b".into()], ..Default::default() };
+        let image = ImageConfig {
+            env: vec!["A=img".into(), "PATH=/bin".into(), "E=a=b".into()],
+            ..Default::default()
+        };
         let merged: Vec<_> = env(&config, &image, "h").into_iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(merged, ["PATH=/bin", "TERM=xterm", "HOSTNAME=h", "A=spec", "E=a=b", "B=twice", "C=D=q"]);
     }

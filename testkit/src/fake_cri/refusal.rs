@@ -5,8 +5,7 @@ use tonic::{Code, Status};
 use crate::engine::EngineError;
 
 /// What containerd puts before the words of the OCI runtime when a container can't be started.
-pub(super) const CREATE_FAILED: &str =
-    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: ";
+pub(super) const CREATE_FAILED: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: ";
 
 /// For errors of which the caller knows nothing better.
 pub(super) fn from_engine(error: EngineError) -> Status {
@@ -30,7 +29,10 @@ pub(super) fn runc_words(reason: &str) -> String {
         None => reason.to_owned(),
         Some(exec) => match exec.strip_suffix(MISSING) {
             Some(command) if !command.contains(": ") => {
-                format!("unable to start container process: exec: {command}: stat {}{MISSING}", command.trim_matches('"'))
+                format!(
+                    "unable to start container process: exec: {command}: stat {}{MISSING}",
+                    command.trim_matches('"')
+                )
             }
             _ => format!("unable to start container process: {reason}"),
         },

@@ -39,7 +39,9 @@ impl Fake {
             uid: metadata.uid.clone(),
             attempt: metadata.attempt,
             hostname: Some(config.hostname.clone()).filter(|name| !name.is_empty()),
-            log_directory: Some(config.log_directory.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
+            log_directory: Some(config.log_directory.clone())
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
             labels: config.labels.clone().into_iter().collect(),
             annotations: config.annotations.clone().into_iter().collect(),
             config: serde_json::to_value(&request).map_err(|error| Status::internal(error.to_string()))?,
@@ -58,7 +60,8 @@ impl Fake {
         request: StopPodSandboxRequest,
     ) -> Result<StopPodSandboxResponse, Status> {
         let wanted = &request.pod_sandbox_id;
-        let (pod, _) = self.sandbox(wanted, &format!("an error occurred when try to find sandbox {wanted:?}"))?;
+        let (pod, _) =
+            self.sandbox(wanted, &format!("an error occurred when try to find sandbox {wanted:?}"))?;
         self.engine.stop_pod(&pod.id, Duration::ZERO).await.map_err(refusal::from_engine)?;
         Ok(StopPodSandboxResponse {})
     }
@@ -83,7 +86,8 @@ impl Fake {
         &self,
         request: PodSandboxStatusRequest,
     ) -> Result<PodSandboxStatusResponse, Status> {
-        let (pod, run) = self.sandbox(&request.pod_sandbox_id, "an error occurred when try to find sandbox")?;
+        let (pod, run) =
+            self.sandbox(&request.pod_sandbox_id, "an error occurred when try to find sandbox")?;
         let info = if request.verbose { status::sandbox_info(&pod, &run) } else { Default::default() };
         let status = Some(status::sandbox_status(&pod, run));
         Ok(PodSandboxStatusResponse { status, info, ..Default::default() })
@@ -100,7 +104,9 @@ impl Fake {
     /// The sandbox that a prefix of its id finds, with the request that made it; `context` leads the refusal.
     pub(super) fn sandbox(&self, prefix: &str, context: &str) -> Result<(Pod, RunPodSandboxRequest), Status> {
         let mut all: Vec<_> = self.sandboxes().collect();
-        let id = ids::find(all.iter().map(|(pod, _)| pod.id.as_str()), prefix).or_refuse(context, prefix)?.to_owned();
+        let id = ids::find(all.iter().map(|(pod, _)| pod.id.as_str()), prefix)
+            .or_refuse(context, prefix)?
+            .to_owned();
         all.retain(|(pod, _)| pod.id == id);
         all.pop().ok_or_else(|| Status::not_found(format!("{context}: not found")))
     }

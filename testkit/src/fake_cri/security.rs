@@ -17,7 +17,8 @@ pub(super) fn check_sandbox(config: &PodSandboxConfig) -> Result<(), Status> {
     }
     let Some(linux) = &config.linux else { return Ok(()) };
     if let Some(name) = linux.sysctls.keys().next() {
-        let namespaced = name.starts_with("net.") || NAMESPACED_SYSCTLS.iter().any(|known| name.starts_with(known));
+        let namespaced =
+            name.starts_with("net.") || NAMESPACED_SYSCTLS.iter().any(|known| name.starts_with(known));
         if !namespaced {
             let why = format!("sysctl {name:?} is not in a separate kernel namespace");
             return Err(Status::unknown(start_failed(&why)));
@@ -47,7 +48,9 @@ pub(super) fn check_container(config: &ContainerConfig, privileged: bool) -> Res
         return Err(spec("no privileged container allowed in sandbox"));
     }
     if security.run_as_user.is_some_and(|user| user.value < 0) {
-        return Err(Status::unknown("failed to create containerd container: mount callback failed: no users found"));
+        return Err(Status::unknown(
+            "failed to create containerd container: mount callback failed: no users found",
+        ));
     }
     if let Some(group) = security.run_as_group
         && security.run_as_user.is_none()
@@ -85,7 +88,10 @@ fn check_namespaces(options: Option<&NamespaceOption>) -> Result<(), Status> {
     }
 }
 
-fn check_profiles(seccomp: Option<&SecurityProfile>, apparmor: Option<&SecurityProfile>) -> Result<(), Status> {
+fn check_profiles(
+    seccomp: Option<&SecurityProfile>,
+    apparmor: Option<&SecurityProfile>,
+) -> Result<(), Status> {
     let localhost = |profile: &&SecurityProfile| profile.profile_type() == ProfileType::Localhost;
     if apparmor.filter(localhost).is_some() {
         return Err(Status::unknown(
@@ -105,10 +111,46 @@ fn check_profiles(seccomp: Option<&SecurityProfile>, apparmor: Option<&SecurityP
 
 /// Others are accepted and mean nothing.
 const KNOWN_CAPABILITIES: [&str; 42] = [
-    "ALL", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "ALL",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
     "CHECKPOINT_RESTORE",
 ];

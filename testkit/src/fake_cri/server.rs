@@ -145,7 +145,8 @@ impl Serving {
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
         let task = tokio::spawn(async move {
-            let served = Server::builder().add_service(runtime).add_service(images).serve_with_incoming(incoming);
+            let served =
+                Server::builder().add_service(runtime).add_service(images).serve_with_incoming(incoming);
             if let Err(error) = served.await {
                 tracing::warn!(%error, "the fake server ended");
             }

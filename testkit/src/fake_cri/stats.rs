@@ -54,7 +54,13 @@ impl Fake {
                 let bytes = self.engine.memory_bytes(&container.id).await.map_err(refusal::from_engine)?;
                 let value = Some(UInt64Value { value: bytes });
                 let timestamp = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-                Some(MemoryUsage { timestamp, working_set_bytes: value, usage_bytes: value, rss_bytes: value, ..Default::default() })
+                Some(MemoryUsage {
+                    timestamp,
+                    working_set_bytes: value,
+                    usage_bytes: value,
+                    rss_bytes: value,
+                    ..Default::default()
+                })
             }
             _ => None,
         };

@@ -31,7 +31,11 @@ impl Fake {
         let ready = |kind: &str| RuntimeCondition { r#type: kind.into(), status: true, ..Default::default() };
         let conditions = vec![ready("RuntimeReady"), ready("NetworkReady")];
         let config = json!({"containerd": {"snapshotter": SNAPSHOTTER, "defaultRuntimeName": "runc"}});
-        let info = if request.verbose { HashMap::from([("config".into(), config.to_string())]) } else { HashMap::new() };
+        let info = if request.verbose {
+            HashMap::from([("config".into(), config.to_string())])
+        } else {
+            HashMap::new()
+        };
         Ok(StatusResponse { status: Some(RuntimeStatus { conditions }), info, ..Default::default() })
     }
 
