@@ -16,6 +16,7 @@ mod id;
 mod janitor;
 pub mod layer;
 mod leftover;
+pub mod log_file;
 mod object;
 mod operation;
 mod preflight;

@@ -1,0 +1,108 @@
+//! Waiting for a file to change, by inotify.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+    path::Path,
+    time::Duration,
+};
+
+use futures::{FutureExt, StreamExt};
+use inotify::{EventStream, Inotify, WatchMask};
+
+/// First and longest pause between two looks where the kernel has no inotify instance left to give.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Room for many events; one needs at most 272 bytes.
+const BUFFER_BYTES: usize = 4096;
+
+/// Tells when something has happened to one of the files and directories that were added.
+pub(super) enum Watch {
+    /// By the kernel's word.
+    Events(EventStream<Vec<u8>>),
+    /// By looking again and again: the user's inotify instances or watches are used up.
+    Polling {
+        /// The next pause, doubling.
+        pause: Duration,
+    },
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        let events = Inotify::init().and_then(|inotify| inotify.into_event_stream(vec![0; BUFFER_BYTES]));
+        events.map_or_else(Self::polling, Self::Events)
+    }
+
+    /// Writes to an open file are told from now on, whatever its name is or will be.
+    pub(super) fn add_file(&mut self, file: &impl AsFd) {
+        let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+        if let Err(error) = self.add(Path::new(&path), WatchMask::MODIFY) {
+            *self = Self::polling(error);
+        }
+    }
+
+    /// Files that appear next to `path` are told from now on. As long as its directory is missing, that of the nearest
+    /// directory above which is there.
+    pub(super) fn add_directory_of(&mut self, path: &Path) {
+        let mask = WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::DELETE_SELF | WatchMask::MOVE_SELF;
+        let mut directory = parent(path);
+        loop {
+            match self.add(directory, mask | WatchMask::ONLYDIR) {
+                Ok(()) => return,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && directory != parent(directory) => {
+                    directory = parent(directory);
+                }
+                Err(error) => {
+                    *self = Self::polling(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for news. What happens between two calls is not lost, and it may be told more than once.
+    pub(super) async fn changed(&mut self) {
+        match self {
+            Self::Events(events) => {
+                if let Some(Err(error)) = events.next().await {
+                    *self = Self::polling(error);
+                    return;
+                }
+                // Whatever has come with it needs one look, not many.
+                while let Some(Some(Ok(_))) = events.next().now_or_never() {}
+            }
+            Self::Polling { pause } => {
+                tokio::time::sleep(*pause).await;
+                *pause = (*pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    /// There was something to read: look again soon.
+    pub(super) fn found(&mut self) {
+        if let Self::Polling { pause } = self {
+            *pause = FIRST_PAUSE;
+        }
+    }
+
+    fn add(&self, path: &Path, mask: WatchMask) -> io::Result<()> {
+        match self {
+            Self::Events(events) => events.watches().add(path, mask).map(drop),
+            Self::Polling { .. } => Ok(()),
+        }
+    }
+
+    fn polling(error: io::Error) -> Self {
+        tracing::debug!(%error, "no inotify, polling");
+        Self::Polling { pause: FIRST_PAUSE }
+    }
+}
+
+/// The directory that a path is in; that of the root is the root.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
+}
