@@ -9,7 +9,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use tokio::{runtime::Handle, sync::oneshot};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{Context, Error, ErrorKind, Leftover, Result};
@@ -22,19 +22,25 @@ pub struct Janitor(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    tasks: TaskTracker,
+    tasks: Mutex<Vec<Task>>,
     undo_timeout: Duration,
     left: Mutex<Vec<Leftover>>,
+}
+
+/// A task of the janitor's.
+#[derive(Debug, Clone)]
+struct Task {
+    /// Cancelled when the task has ended.
+    done: CancellationToken,
+    /// Cancelled when nobody waits for the task's answer any more.
+    abandoned: CancellationToken,
 }
 
 impl Janitor {
     /// A janitor whose every undo step may take `undo_timeout`.
     #[must_use]
     pub fn new(undo_timeout: Duration) -> Self {
-        let tasks = TaskTracker::new();
-        // A closed tracker still takes tasks; it only lets `wait` return when there are none.
-        tasks.close();
-        Self(Arc::new(Shared { tasks, undo_timeout, left: Mutex::new(Vec::new()) }))
+        Self(Arc::new(Shared { tasks: Mutex::default(), undo_timeout, left: Mutex::default() }))
     }
 
     /// Runs `body` as a transaction.
@@ -55,28 +61,26 @@ impl Janitor {
     {
         cx.check()?;
         let child = cx.child();
-        let abandoned = child.cancellation().clone().drop_guard();
+        let abandoned = child.cancellation().clone();
+        let guard = abandoned.clone().drop_guard();
         let journal = Journal::new(self.clone());
         let recorder = journal.recorder.clone();
         let (sender, receiver) = oneshot::channel();
         let body = body(child, recorder.clone());
-        self.0.tasks.spawn(
-            async move {
-                // An answer that nobody takes is dropped with its journal, which undoes it.
-                let answer = match body.await {
-                    Ok(value) => Ok((value, journal)),
-                    Err(error) => Err(journal.undo(error).await),
-                };
-                drop(sender.send(answer));
-            }
-            .in_current_span(),
-        );
+        self.spawn(&Handle::current(), abandoned, async move {
+            // An answer that nobody takes is dropped with its journal, which undoes it.
+            let answer = match body.await {
+                Ok(value) => Ok((value, journal)),
+                Err(error) => Err(journal.undo(error).await),
+            };
+            drop(sender.send(answer));
+        });
         tokio::select! {
             biased;
             answer = receiver => match answer {
                 Ok(Ok((value, journal))) => {
                     journal.commit();
-                    abandoned.disarm();
+                    guard.disarm();
                     Ok(value)
                 }
                 Ok(Err(error)) => Err(error),
@@ -87,13 +91,16 @@ impl Janitor {
         }
     }
 
-    /// Waits until all undo work is done, and hands over what it could not undo.
+    /// Waits until the calls that nobody waits for have ended and all undo work is done, and hands over what could not be
+    /// undone. Calls that somebody waits for are not waited for here.
     ///
     /// # Errors
     /// `Unexpected` with the leftovers, or the context's end.
     pub async fn settle(&self, cx: &Context) -> Result<()> {
         cx.run(async {
-            self.0.tasks.wait().await;
+            while let Some(task) = self.next_abandoned() {
+                task.done.cancelled().await;
+            }
             Ok(())
         })
         .await?;
@@ -102,6 +109,31 @@ impl Janitor {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Unexpected, "an abandoned call could not be undone").with_leftovers(left))
+    }
+
+    fn spawn(
+        &self,
+        runtime: &Handle,
+        abandoned: CancellationToken,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let done = CancellationToken::new();
+        let ended = done.clone().drop_guard();
+        {
+            let mut tasks = lock(&self.0.tasks);
+            tasks.retain(|task| !task.done.is_cancelled());
+            tasks.push(Task { done, abandoned });
+        }
+        let work = async move {
+            let _ended = ended;
+            work.await;
+        };
+        runtime.spawn(work.in_current_span());
+    }
+
+    fn next_abandoned(&self) -> Option<Task> {
+        let tasks = lock(&self.0.tasks);
+        tasks.iter().find(|task| !task.done.is_cancelled() && task.abandoned.is_cancelled()).cloned()
     }
 }
 
@@ -187,7 +219,9 @@ impl Drop for Journal {
             let left = undo_all(steps, janitor.0.undo_timeout).await;
             lock(&janitor.0.left).extend(left);
         };
-        self.janitor.0.tasks.spawn_on(undo.in_current_span(), &self.runtime);
+        let abandoned = CancellationToken::new();
+        abandoned.cancel();
+        self.janitor.spawn(&self.runtime, abandoned, undo);
     }
 }
 
