@@ -4,6 +4,7 @@ mod containers;
 mod exec;
 mod faults;
 mod lists;
+mod pulled;
 mod refusals;
 mod sandboxes;
 
