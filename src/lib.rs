@@ -1,1 +1,46 @@
-//! wharf.
+//! One API for pods, containers, exec and images over runtimes that have nothing in common.
+//!
+//! Pick drivers by cargo feature and a runtime by URL:
+//!
+//! ```no_run
+//! use wharf::{Client, spec::{ContainerSpec, ExecSpec, PodSpec}};
+//!
+//! # async fn example() -> wharf::Result<()> {
+//! let client = Client::from_url("cri:///run/containerd/containerd.sock").await?;
+//! let spec = PodSpec::new("hello").with_container(ContainerSpec::new("main", "busybox:1").with_args(["sleep", "60"]));
+//! let pod = client.run_pod(&spec).await?;
+//! if let Some(main) = pod.container("main") {
+//!     let output = main.exec(&ExecSpec::new(["echo", "hello"])).await?;
+//!     println!("{}", output.stdout_text());
+//! }
+//! pod.remove().await
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | adds | URL |
+//! | --- | --- | --- |
+//! | `memory` | the in-memory reference driver | `memory://` |
+//! | `cri` | CRI v1 runtimes: containerd, CRI-O | `cri:///path.sock`, `cri://host:port` |
+
+mod client;
+mod registry;
+
+pub use client::Client;
+pub use registry::registry;
+pub use runtime_core::{
+    Call, Capabilities, Capability, Condition, Connect, Container, ContainerFilter, ContainerHandle, ContainerId,
+    ContainerPhase, ContainerStatus, ContainerSummary, Context, Driver, DriverInfo, Error, ErrorKind, Exec, ExecOutput,
+    ExitCause, ExitStatus, FilesystemUsage, Health, ImageFilter, ImageId, ImageStatus, ImageStore, Images, Leftover,
+    Limits, LogLine, LogOptions, LogSource, LogStream, Object, ObjectKind, Operation, Pod, PodFilter, PodHandle, PodId,
+    PodPhase, PodRun, PodStatus, PodSummary, Preflight, PullEvent, PullOptions, PullStream, Registry, Result, RunOptions,
+    Secret, StartedContainer, StopOptions, Support, Verdict, WaitFor, helpers, layer, spec,
+};
+
+#[cfg(feature = "cri")]
+pub use driver_cri as cri;
+#[cfg(feature = "memory")]
+pub use testkit::memory;

@@ -1,10 +1,14 @@
 //! Fakes, mocks, registry, fault proxy and the conformance suite of wharf.
 
+#[cfg(feature = "full")]
+pub mod conformance;
 pub mod engine;
 #[cfg(feature = "full")]
 pub mod fake_cri;
 #[cfg(feature = "full")]
 pub mod image;
+#[cfg(feature = "memory")]
+pub mod memory;
 #[cfg(feature = "full")]
 pub mod proxy;
 #[cfg(feature = "full")]

@@ -1,0 +1,27 @@
+//! The drivers that the features name.
+
+use runtime_core::Registry;
+
+/// The drivers that are compiled in, by URL scheme, and for the others the feature that would add them.
+#[must_use]
+pub fn registry() -> Registry {
+    let registry = Registry::new().with_feature("memory", "memory").with_feature("cri", "cri");
+    #[cfg(feature = "memory")]
+    let registry = registry.with_driver("memory", testkit::memory::connect_url);
+    #[cfg(feature = "cri")]
+    let registry = registry.with_driver("cri", driver_cri::connect_url);
+    registry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_what_the_features_name() {
+        let registry = registry();
+        let schemes: Vec<_> = registry.schemes().collect();
+        assert_eq!(schemes.contains(&"memory"), cfg!(feature = "memory"));
+        assert_eq!(schemes.contains(&"cri"), cfg!(feature = "cri"));
+    }
+}

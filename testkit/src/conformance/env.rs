@@ -1,0 +1,309 @@
+//! What a case is given.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::TryStreamExt;
+use runtime_core::{
+    Capability, Client, ContainerHandle, Driver, ErrorKind, ExecOutput, LogLine, LogOptions, PodFilter, PodHandle,
+    Result, layer,
+    spec::{ContainerSpec, ExecSpec, PodSpec},
+};
+
+use super::{Connected, Failure, capture::Capture};
+use crate::{
+    image::{Image, guest, standard},
+    registry::{Options, Registry},
+};
+
+const NAMESPACE: &str = "conformance";
+const LABEL_RUN: &str = "conformance/run";
+const LABEL_CASE: &str = "conformance/case";
+
+/// What all cases of a run share.
+pub(super) struct Shared {
+    pub(super) connected: Connected,
+    pub(super) registry: Registry,
+    pub(super) capture: Capture,
+    pub(super) seed: u64,
+    pub(super) run: String,
+    base: crate::image::Layer,
+}
+
+/// What one case is given: a client, images, and names of its own.
+pub struct Env {
+    pub(super) shared: Arc<Shared>,
+    case: String,
+    counter: AtomicU32,
+    client: Client,
+    directory: PathBuf,
+}
+
+impl std::fmt::Debug for Env {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Env").field("case", &self.case).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Starts the registry with the images and waits for nothing else.
+    pub(super) async fn new(connected: Connected, capture: Capture, seed: u64) -> Result<Self, Failure> {
+        let registry = Registry::start(Options::default()).await?;
+        let (base, images) = tokio::task::spawn_blocking(|| {
+            let program = guest::binary()?;
+            Ok::<_, crate::image::Error>((standard::base_layer(&program)?, standard::all(&program)?))
+        })
+        .await??;
+        for named in &images {
+            registry.push(named.name, standard::TAG, &named.image);
+        }
+        let run = format!("r{:x}", jiff::Timestamp::now().as_nanosecond());
+        Ok(Self { connected, registry, capture, seed, run, base })
+    }
+
+    /// Removes every pod of this run, and names those that resist.
+    pub(super) async fn clean(&self, client: &Client) -> Vec<String> {
+        remove_all(client, &PodFilter::default().with_label(LABEL_RUN, &self.run)).await
+    }
+}
+
+impl Env {
+    pub(super) fn new(shared: Arc<Shared>, group: &str, name: &str) -> std::io::Result<Self> {
+        let case = runtime_core::helpers::name::sanitize_label(&format!("{group}-{}", name.replace(['.', '_'], "-")), 40);
+        let directory = std::env::temp_dir().join(format!("wharf-conformance-{}-{case}", shared.run));
+        std::fs::create_dir_all(&directory)?;
+        let client = Client::new(Arc::clone(&shared.connected.driver)).with_timeout(Duration::from_secs(90));
+        Ok(Self { shared, case, counter: AtomicU32::new(0), client, directory })
+    }
+
+    /// A client with the default layers.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The driver without layers.
+    #[must_use]
+    pub fn driver(&self) -> &dyn Driver {
+        &*self.shared.connected.driver
+    }
+
+    /// A client on a connection of its own, as a new process would have it.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn reconnect(&self) -> Result<Client> {
+        Ok(Client::new((self.shared.connected.reconnect)().await?).with_timeout(Duration::from_secs(60)))
+    }
+
+    /// A client to which these capabilities are not declared.
+    #[must_use]
+    pub fn client_without(&self, capability: Capability) -> Client {
+        let mut layers = layer::default_layers();
+        layers.push(Arc::new(super::refusal::Without(capability)));
+        Client::builder(Arc::clone(&self.shared.connected.driver)).with_layers(layers).build()
+    }
+
+    /// Whether the driver declares a capability.
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        self.client.capabilities().has(capability)
+    }
+
+    /// The seed of the run, for cases that draw.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.shared.seed
+    }
+
+    /// The registry that serves the images.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    /// What was traced since the run began.
+    pub(super) fn traced(&self) -> String {
+        self.shared.capture.text()
+    }
+
+    /// A directory of the case's own on the host, removed after it.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
+    /// The reference of a standard image.
+    #[must_use]
+    pub fn image(&self, name: &str) -> String {
+        self.shared.registry.reference(name, standard::TAG)
+    }
+
+    /// An image that no other case has, pushed to a repository of the case's own.
+    ///
+    /// # Errors
+    /// The builder's.
+    pub fn own_image(&self) -> Result<(String, Image), Failure> {
+        let name = self.unique("image");
+        let image = standard::guest(&self.shared.base).label("case", &name).build()?;
+        self.shared.registry.push(&name, "1", &image);
+        Ok((self.shared.registry.reference(&name, "1"), image))
+    }
+
+    /// A name that no other case uses.
+    #[must_use]
+    pub fn unique(&self, prefix: &str) -> String {
+        let count = self.counter.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{prefix}-{}-{count}-{}", self.case, self.shared.run);
+        runtime_core::helpers::name::sanitize_label(&name, 63)
+    }
+
+    /// A pod without containers, labelled so that it is removed after the case.
+    #[must_use]
+    pub fn pod(&self) -> PodSpec {
+        PodSpec::new(self.unique("pod"))
+            .with_namespace(NAMESPACE)
+            .with_label(LABEL_RUN, &self.shared.run)
+            .with_label(LABEL_CASE, &self.case)
+    }
+
+    /// A container that runs a command of the guest program.
+    #[must_use]
+    pub fn container<S: Into<String>>(
+        &self,
+        name: &str,
+        command: impl IntoIterator<Item = S>,
+    ) -> ContainerSpec {
+        ContainerSpec::new(name, self.image("guest")).with_args(command)
+    }
+
+    /// A pod with one container, `main`, that runs a command of the guest program.
+    #[must_use]
+    pub fn pod_running<S: Into<String>>(&self, command: impl IntoIterator<Item = S>) -> PodSpec {
+        self.pod().with_container(self.container("main", command))
+    }
+
+    /// Runs a pod with one container, and gives both.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn run(&self, spec: &PodSpec) -> Result<(PodHandle, ContainerHandle), Failure> {
+        let pod = self.client.run_pod(spec).await?;
+        let first = &spec.containers[0].name;
+        let container = pod.container(first).ok_or_else(|| Failure::Failed(format!("no container {first} in the answer")))?;
+        Ok((pod, container))
+    }
+
+    /// Runs a container that idles, and gives it.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn idle(&self) -> Result<(PodHandle, ContainerHandle), Failure> {
+        self.run(&self.pod_running(["pause"])).await
+    }
+
+    /// Runs a container to its end and returns what it wrote to standard output; any end but 0 fails the case.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn output_of(&self, spec: &PodSpec) -> Result<String, Failure> {
+        let (_, container) = self.run(spec).await?;
+        let exit = container.wait().await?;
+        let lines = lines(&container, &LogOptions::default()).await?;
+        let text = lines.iter().map(LogLine::text).collect::<Vec<_>>().join("\n");
+        super::case::ensure!(exit.success(), "{exit}, having written: {text}");
+        Ok(text)
+    }
+
+    /// The pods of this case that are there.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn pods(&self) -> Result<Vec<runtime_core::PodSummary>> {
+        self.client.list_pods(&self.filter()).await
+    }
+
+    /// The filter for the pods of this case.
+    #[must_use]
+    pub fn filter(&self) -> PodFilter {
+        PodFilter::default().with_label(LABEL_CASE, &self.case).with_label(LABEL_RUN, &self.shared.run)
+    }
+
+    /// Fails unless nothing of the case is there once undo work is done.
+    ///
+    /// # Errors
+    /// The driver's, or what is left.
+    pub async fn ensure_nothing_left(&self) -> Result<(), Failure> {
+        self.client.settle().await?;
+        let left = self.pods().await?;
+        super::case::ensure!(left.is_empty(), "left behind: {left:?}");
+        Ok(())
+    }
+
+    /// Removes what the case made, and names what resists.
+    pub(super) async fn clean(&self) -> Vec<String> {
+        let client = Client::new(Arc::clone(&self.shared.connected.driver)).with_timeout(Duration::from_secs(60));
+        let mut left = match client.settle().await {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![error.to_string()],
+        };
+        left.extend(remove_all(&client, &self.filter()).await);
+        if let Err(error) = std::fs::remove_dir_all(&self.directory) {
+            left.push(format!("{}: {error}", self.directory.display()));
+        }
+        left
+    }
+}
+
+/// Runs a command of the guest program in a container.
+pub(super) async fn guest_exec<const N: usize>(
+    container: &ContainerHandle,
+    command: [&str; N],
+) -> Result<ExecOutput> {
+    container.exec(&guest_command(command)).await
+}
+
+/// A command of the guest program.
+pub(super) fn guest_command<const N: usize>(command: [&str; N]) -> ExecSpec {
+    ExecSpec::new(std::iter::once("/guest").chain(command))
+}
+
+/// All lines that the options let through.
+pub(super) async fn lines(container: &ContainerHandle, options: &LogOptions) -> Result<Vec<LogLine>> {
+    container.logs(options).await?.try_collect().await
+}
+
+/// Fails unless an error is of this kind.
+pub(super) fn kind_of<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind) -> Result<runtime_core::Error, Failure> {
+    match result {
+        Ok(value) => Err(Failure::Failed(format!("succeeded with {value:?}, expected an error of kind {kind:?}"))),
+        Err(error) if error.kind() == kind => Ok(error),
+        Err(error) => Err(Failure::Failed(format!("expected kind {kind:?}, got {error:?}"))),
+    }
+}
+
+/// Removes the pods that fit, and names those that resist.
+async fn remove_all(client: &Client, filter: &PodFilter) -> Vec<String> {
+    let mut left = Vec::new();
+    match client.list_pods(filter).await {
+        Err(error) => left.push(error.to_string()),
+        Ok(pods) => {
+            for pod in pods {
+                if let Err(error) = client.pod(pod.id).remove().await {
+                    left.push(error.to_string());
+                }
+            }
+        }
+    }
+    match client.list_pods(filter).await {
+        Ok(pods) => left.extend(pods.into_iter().map(|pod| format!("pod {}", pod.id))),
+        Err(error) => left.push(error.to_string()),
+    }
+    left
+}

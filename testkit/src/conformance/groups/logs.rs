@@ -1,0 +1,193 @@
+//! What containers wrote.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use runtime_core::{ErrorKind, LogLine, LogOptions, LogSource, StopOptions};
+
+use crate::conformance::{
+    Env, Verdict,
+    case::{cases, ensure, ensure_eq},
+    env::{kind_of, lines},
+};
+
+cases! { Logs;
+    streams_and_times_are_told: proves [ContainerLogs], needs [PodRun, ContainerWait];
+    many_lines_in_order: proves [], needs [ContainerLogs, PodRun, ContainerWait];
+    only_the_last_lines: proves [ContainerLogsTail], needs [ContainerLogs, PodRun, ContainerWait];
+    only_lines_since_a_time: proves [ContainerLogsSince], needs [ContainerLogs, PodRun, ContainerWait];
+    following_ends_with_the_container: proves [ContainerLogsFollow], needs [ContainerLogs, PodRun];
+    following_sees_lines_as_they_come: proves [ContainerLogsFollow], needs [ContainerLogs, PodRun, ContainerStop];
+    following_from_the_last_lines: proves [], needs [ContainerLogsFollow, ContainerLogsTail, ContainerLogs, PodRun];
+    a_dropped_follower_leaves_the_container_alone: proves [], needs [ContainerLogsFollow, PodRun, ExecSync];
+    a_long_line_is_one_line: proves [], needs [ContainerLogs, PodRun, ContainerWait];
+    a_last_line_without_its_end: proves [], needs [ContainerLogs, PodRun, ContainerWait];
+    bytes_that_are_not_text: proves [], needs [ContainerLogs, PodRun, ContainerWait];
+    what_never_started_wrote_nothing: proves [], needs [ContainerLogs, ContainerCreate, PodRun];
+    logs_go_where_they_are_asked_to: proves [PodLogDirectory, ContainerLogPath], needs [ContainerLogs, PodRun, ContainerWait];
+    logs_are_gone_with_the_container: proves [], needs [ContainerLogs, PodRun, ContainerRemove];
+}
+
+fn texts(lines: &[LogLine]) -> Vec<String> {
+    lines.iter().map(LogLine::text).collect()
+}
+
+fn numbered(range: std::ops::RangeInclusive<u32>) -> Vec<String> {
+    range.map(|number| format!("line {number}")).collect()
+}
+
+async fn streams_and_times_are_told(env: &Env) -> Verdict {
+    let before = jiff::Timestamp::now();
+    let (_, container) = env.run(&env.pod_running(["do", "echo", "out", ";;", "err", "wrong"])).await?;
+    container.wait().await?;
+    let mut lines = lines(&container, &LogOptions::default()).await?;
+    lines.sort_by_key(LogLine::text);
+    ensure_eq!(texts(&lines), ["out", "wrong"]);
+    ensure_eq!(lines.iter().map(|line| line.source).collect::<Vec<_>>(), [LogSource::Stdout, LogSource::Stderr]);
+    for line in &lines {
+        ensure!(line.complete, "{line:?}");
+        let off = line.timestamp.duration_since(before).abs();
+        ensure!(off < jiff::SignedDuration::from_mins(5), "written at {}, it is {before}", line.timestamp);
+    }
+    Ok(())
+}
+
+async fn many_lines_in_order(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["lines", "20000"])).await?;
+    container.wait().await?;
+    let lines = lines(&container, &LogOptions::default()).await?;
+    ensure_eq!(lines.len(), 20_000);
+    let wrong = lines.iter().enumerate().find(|(index, line)| line.text() != format!("line {}", index + 1));
+    ensure!(wrong.is_none(), "{wrong:?}");
+    Ok(())
+}
+
+async fn only_the_last_lines(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["lines", "5000"])).await?;
+    container.wait().await?;
+    for (tail, expected) in [(0, vec![]), (1, numbered(5000..=5000)), (3, numbered(4998..=5000))] {
+        ensure_eq!(texts(&lines(&container, &LogOptions::default().with_tail(tail)).await?), expected);
+    }
+    ensure_eq!(lines(&container, &LogOptions::default().with_tail(1_000_000)).await?.len(), 5000);
+    Ok(())
+}
+
+async fn only_lines_since_a_time(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["lines", "10", "20"])).await?;
+    container.wait().await?;
+    let all = lines(&container, &LogOptions::default()).await?;
+    ensure_eq!(all.len(), 10);
+    let from_sixth = LogOptions::default().with_since(all[5].timestamp);
+    ensure_eq!(texts(&lines(&container, &from_sixth).await?), numbered(6..=10));
+    let later = LogOptions::default().with_since(jiff::Timestamp::now() + Duration::from_secs(3600));
+    ensure_eq!(lines(&container, &later).await?.len(), 0);
+    Ok(())
+}
+
+async fn following_ends_with_the_container(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["lines", "30", "20"])).await?;
+    ensure_eq!(texts(&lines(&container, &LogOptions::follow()).await?), numbered(1..=30));
+    ensure_eq!(texts(&lines(&container, &LogOptions::follow()).await?), numbered(1..=30));
+    Ok(())
+}
+
+async fn following_sees_lines_as_they_come(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["on-term", "bye", "0"])).await?;
+    let mut following = container.logs(&LogOptions::follow()).await?;
+    let first = following.next().await.ok_or("the stream ended before the container")??;
+    ensure_eq!(first.text(), "ready");
+    let quiet = tokio::time::timeout(Duration::from_millis(300), following.next()).await;
+    ensure!(quiet.is_err(), "a line that nobody wrote: {quiet:?}");
+    container.stop(&StopOptions::default()).await?;
+    let last = following.next().await.ok_or("the stream ended before the last line")??;
+    ensure_eq!(last.text(), "bye");
+    ensure!(following.next().await.is_none(), "the stream goes on after the end");
+    Ok(())
+}
+
+async fn following_from_the_last_lines(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["do", "lines", "100", ";;", "on-term", "bye", "0"])).await?;
+    let mut all = container.logs(&LogOptions::follow()).await?;
+    while all.next().await.ok_or("the stream ended early")??.text() != "ready" {}
+    let (from_the_end, options) = (LogOptions::follow().with_tail(2), StopOptions::default());
+    let following = lines(&container, &from_the_end);
+    let (lines, stopped) = tokio::join!(following, async {
+        // The follower may start before or after the last line; either way it sees that line once.
+        container.stop(&options).await
+    });
+    stopped?;
+    let texts = texts(&lines?);
+    ensure!(texts.last().is_some_and(|last| last == "bye"), "{texts:?}");
+    ensure!((2..=3).contains(&texts.len()), "{texts:?}");
+    Ok(())
+}
+
+async fn a_dropped_follower_leaves_the_container_alone(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["lines", "1000", "10"])).await?;
+    let mut following = container.logs(&LogOptions::follow()).await?;
+    following.next().await.ok_or("no line")??;
+    drop(following);
+    let output = crate::conformance::env::guest_exec(&container, ["echo", "alive"]).await?;
+    ensure_eq!(output.stdout_text(), "alive\n");
+    Ok(())
+}
+
+async fn a_long_line_is_one_line(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["do", "bytes", "100000", ";;", "echo", "", ";;", "echo", "next"])).await?;
+    container.wait().await?;
+    let lines = lines(&container, &LogOptions::default()).await?;
+    let sizes: Vec<_> = lines.iter().map(|line| line.content.len()).collect();
+    ensure_eq!(sizes, [100_000, 4]);
+    ensure!(lines.iter().all(|line| line.complete), "{sizes:?}");
+    Ok(())
+}
+
+async fn a_last_line_without_its_end(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["do", "echo", "whole", ";;", "partial", "half"])).await?;
+    container.wait().await?;
+    let lines = lines(&container, &LogOptions::default()).await?;
+    ensure_eq!(texts(&lines), ["whole", "half"]);
+    ensure_eq!(lines.iter().map(|line| line.complete).collect::<Vec<_>>(), [true, false]);
+    Ok(())
+}
+
+async fn bytes_that_are_not_text(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["do", "cat", "/guest", ";;", "echo", "", ";;", "echo", "end"])).await?;
+    container.wait().await?;
+    let lines = lines(&container, &LogOptions::default()).await?;
+    let first = lines.first().ok_or("no lines")?;
+    ensure!(first.content.starts_with(b"\x7fELF"), "{:?}", first.content.get(..8));
+    ensure_eq!(lines.last().map(LogLine::text).as_deref(), Some("end"));
+    Ok(())
+}
+
+async fn what_never_started_wrote_nothing(env: &Env) -> Verdict {
+    let (pod, _) = env.idle().await?;
+    let never = pod.create_container(&env.container("never", ["echo", "x"])).await?;
+    ensure_eq!(lines(&never, &LogOptions::default()).await?, []);
+    Ok(())
+}
+
+async fn logs_go_where_they_are_asked_to(env: &Env) -> Verdict {
+    let mut spec = env.pod_running(["echo", "here"]);
+    let directory = env.directory().join("logs");
+    spec.log_directory = Some(directory.clone());
+    spec.containers[0].log_path = Some("chosen.log".to_owned());
+    let (pod, container) = env.run(&spec).await?;
+    container.wait().await?;
+    ensure_eq!(texts(&lines(&container, &LogOptions::default()).await?), ["here"]);
+    let file = directory.join("chosen.log");
+    let written = std::fs::read_to_string(&file)?;
+    ensure!(written.contains(" stdout F here"), "{written}");
+    ensure_eq!(container.status().await?.log_path, Some(file));
+    pod.remove().await?;
+    ensure!(directory.exists(), "the caller's own directory was removed with the pod");
+    Ok(())
+}
+
+async fn logs_are_gone_with_the_container(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["echo", "x"])).await?;
+    container.remove().await?;
+    kind_of(lines(&container, &LogOptions::default()).await, ErrorKind::NotFound)?;
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The cases, a file a group.
+
+mod bad_input;
+mod contract;
+mod exec;
+mod images;
+mod lifecycle;
+mod logs;
+mod network;
+mod resources;
+mod secrets;
+mod security;
+mod undo;
+mod volumes;
+
+use super::Case;
+
+/// Every case of every group.
+pub(super) fn all() -> impl Iterator<Item = Case> {
+    [
+        contract::CASES,
+        bad_input::CASES,
+        undo::CASES,
+        lifecycle::CASES,
+        exec::CASES,
+        logs::CASES,
+        images::CASES,
+        resources::CASES,
+        security::CASES,
+        network::CASES,
+        volumes::CASES,
+        secrets::CASES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_case_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = all().map(|case| (case.group.name(), case.name)).collect();
+        assert_eq!(names.len(), all().count());
+        assert!(names.len() >= 60, "{}", names.len());
+    }
+}

@@ -1,0 +1,22 @@
+//! The conformance suite: one set of cases that every driver passes, on every system it runs against.
+//!
+//! A [`Case`] is data: what it is called, which capabilities it proves and which it needs beside them, and what it does.
+//! A [`Setup`] is a driver with an environment. [`main`] runs the cases against one setup; cases that need what the
+//! driver does not declare are skipped with the reason printed, and for every capability there is a generated case that
+//! it is refused where it is not declared.
+
+mod arguments;
+mod capture;
+mod case;
+mod env;
+mod groups;
+mod matrix;
+mod refusal;
+mod report;
+mod runner;
+mod setup;
+
+pub use case::{Case, Failure, Group, Verdict};
+pub use env::Env;
+pub use runner::main;
+pub use setup::{Connected, Setup};
