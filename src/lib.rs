@@ -44,3 +44,8 @@ pub use runtime_core::{
 pub use driver_cri as cri;
 #[cfg(feature = "memory")]
 pub use testkit::memory;
+
+/// Compiles the README's sample.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

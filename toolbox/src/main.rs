@@ -1,3 +1,0 @@
-//! Small static helper that runs inside containers.
-
-fn main() {}
