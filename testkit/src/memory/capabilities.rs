@@ -1,0 +1,94 @@
+//! What the driver can do, by what the engine can.
+
+use runtime_core::{Capabilities, Capability as C, Limits, spec::Bytes};
+
+use crate::engine::Isolation;
+
+/// The most that an exec returns of each stream.
+pub(super) const EXEC_OUTPUT_BYTES: usize = 16 << 20;
+
+/// What works without any walls around a process.
+const ALWAYS: &[C] = &[
+    C::PodRun,
+    C::PodStop,
+    C::PodRemove,
+    C::PodStatus,
+    C::PodList,
+    C::PodWithoutContainers,
+    C::PodInitContainers,
+    C::PodLogDirectory,
+    C::PodPullSecrets,
+    C::ContainerCreate,
+    C::ContainerStart,
+    C::ContainerStop,
+    C::ContainerRemove,
+    C::ContainerStatus,
+    C::ContainerList,
+    C::ContainerWait,
+    C::ContainerLogs,
+    C::ContainerLogsFollow,
+    C::ContainerLogsSince,
+    C::ContainerLogsTail,
+    C::ContainerLogPath,
+    C::ContainerWorkingDir,
+    C::ContainerEnv,
+    C::ContainerStdin,
+    C::ContainerTty,
+    C::ContainerStopSignal,
+    C::ExecSync,
+    C::ExecTimeout,
+    C::ExecEnv,
+    C::ExecCwd,
+    C::ExecTty,
+    C::ImagePull,
+    C::ImagePullCredentials,
+    C::ImageStatus,
+    C::ImageList,
+    C::ImageRemove,
+    C::ImageFilesystem,
+];
+
+/// What needs root.
+const WITH_CHROOT: &[C] = &[
+    C::PodHostname,
+    C::ContainerMounts,
+    C::ContainerReadOnlyMounts,
+    C::ContainerUser,
+    C::ContainerUsername,
+    C::ContainerGroups,
+    C::ContainerReadOnlyRootfs,
+    C::ExecUser,
+];
+
+/// All that is declared. Memory is limited by sampling what processes have, so that is emulated. Nothing enforces
+/// processor shares, so they are not declared, though a container could be shown any number.
+pub(super) fn of(isolation: Isolation) -> Capabilities {
+    let limits = Limits { exec_output: Some(Bytes(EXEC_OUTPUT_BYTES as u64)) };
+    let always = Capabilities::none()
+        .native(ALWAYS.iter().copied())
+        .emulated([C::ContainerMemoryLimit])
+        .with_limits(limits);
+    match isolation {
+        Isolation::None => always,
+        Isolation::Chroot => always.native(WITH_CHROOT.iter().copied()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walls_add_and_what_nobody_enforces_is_never_there() {
+        let (with, without) = (of(Isolation::Chroot), of(Isolation::None));
+        assert!(with.has(C::ContainerMounts) && !without.has(C::ContainerMounts));
+        for capability in
+            [C::PodDurable, C::PodNetwork, C::PodPorts, C::PodDns, C::ContainerCpu, C::ContainerSeccomp]
+        {
+            assert!(!with.has(capability) && !without.has(capability), "{capability}");
+        }
+        for capability in C::ALL.iter().filter(|capability| without.has(**capability)) {
+            assert!(with.has(*capability), "{capability}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The in-memory reference driver, `memory://`: pods and containers as processes of this host, under an engine that
+//! lives and dies with the driver.
+//!
+//! Every other driver is compared with this one, so it does what the traits say and nothing else. What it can do
+//! depends on the engine's [`Isolation`](crate::engine::Isolation): as root containers have their own files, mounts
+//! and users; otherwise what needs that is not declared, and so refused.
+//!
+//! Images come from registries on loopback. `wharf.local/host:latest` is always there: the host's own files, on which
+//! nothing can be mounted and whose root can't be made read-only.
+
+mod capabilities;
+mod config;
+mod container;
+mod driver;
+mod error;
+mod exec;
+mod image;
+mod logs;
+mod parts;
+mod pod;
+mod translate;
+
+pub use config::{MemoryOptions, STATE_DIR_VARIABLE};
+pub use driver::{MemoryDriver, connect_url};

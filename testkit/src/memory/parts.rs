@@ -1,0 +1,84 @@
+//! What the core builds pods from.
+
+use async_trait::async_trait;
+use runtime_core::{
+    Container, ContainerId, Context, Error, ErrorKind, Object, PodId, Result,
+    compose::PodParts,
+    helpers::{
+        image_ref::ImageReference,
+        pull_policy::{PullDecision, PullPolicy},
+    },
+    spec::{ContainerSpec, PodSpec},
+};
+
+use super::{MemoryDriver, error::convert, logs, translate};
+
+#[async_trait]
+impl PodParts for MemoryDriver {
+    fn containers(&self) -> &dyn Container {
+        self
+    }
+
+    async fn ensure_image(
+        &self,
+        cx: &Context,
+        pod: Option<&PodSpec>,
+        container: &ContainerSpec,
+    ) -> Result<()> {
+        let reference: ImageReference =
+            container.image.reference.parse().map_err(|error| Error::invalid("image", error))?;
+        let name = reference.to_string();
+        let policy = container.pull_policy.unwrap_or_else(|| PullPolicy::default_for(&reference));
+        match policy.decide(self.engine().image(&name).is_ok()) {
+            PullDecision::UsePresent => Ok(()),
+            PullDecision::Missing => {
+                Err(Error::new(ErrorKind::NotFound, "is not present and must not be pulled")
+                    .with_object(Object::image(name))
+                    .with_reason("ErrImageNeverPull"))
+            }
+            PullDecision::Pull => {
+                let credentials = pod.and_then(|pod| pod.credentials_for(reference.registry()));
+                let credentials = credentials.map(translate::credentials).transpose()?;
+                self.run(cx, self.engine().pull(&name, credentials).finish()).await.map(drop)
+            }
+        }
+    }
+
+    async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &str) -> Result<PodId> {
+        let engine = self.engine();
+        let launch = translate::pod_launch(spec, mark, &logs::default_directory(engine, mark));
+        let pod = self.run(cx, engine.create_pod(launch)).await?;
+        Ok(PodId::new(pod.id))
+    }
+
+    async fn create_container(
+        &self,
+        cx: &Context,
+        pod: &PodId,
+        pod_spec: Option<&PodSpec>,
+        spec: &ContainerSpec,
+        mark: &str,
+    ) -> Result<ContainerId> {
+        let engine = self.engine();
+        let image = engine.image(&spec.image.reference).map_err(convert)?;
+        let in_pod = engine.pod(pod.as_str()).map_err(convert)?;
+        let launch = translate::launch(engine.isolation(), &in_pod, pod_spec, spec, &image, mark)?;
+        let container = self.run(cx, engine.create_container(pod.as_str(), launch)).await?;
+        Ok(ContainerId::new(container.id))
+    }
+
+    async fn remove_sandbox(&self, cx: &Context, id: &PodId) -> Result<()> {
+        self.remove_pod(cx, id).await
+    }
+
+    async fn find_sandbox(&self, _cx: &Context, mark: &str) -> Result<Option<PodId>> {
+        let mut pods = self.engine().pods().into_iter();
+        Ok(pods.find(|pod| translate::has_mark(&pod.launch.labels, mark)).map(|pod| PodId::new(pod.id)))
+    }
+
+    async fn find_container(&self, _cx: &Context, mark: &str) -> Result<Option<ContainerId>> {
+        let mut containers = self.engine().containers().into_iter();
+        let found = containers.find(|container| translate::has_mark(&container.launch.labels, mark));
+        Ok(found.map(|container| ContainerId::new(container.id)))
+    }
+}

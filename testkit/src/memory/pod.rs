@@ -1,0 +1,76 @@
+//! Pods.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use runtime_core::{
+    Call, Context, Pod, PodFilter, PodId, PodRun, PodStatus, PodSummary, Result, RunOptions, StopOptions,
+    compose, spec::PodSpec,
+};
+
+use super::{MemoryDriver, error::convert, logs, translate};
+use crate::engine::{Engine, EngineError};
+
+#[async_trait]
+impl Pod for MemoryDriver {
+    async fn run(&self, cx: &Context, spec: &PodSpec, options: &RunOptions) -> Result<PodRun> {
+        self.admit(cx, &Call::PodRun { spec, options })?;
+        translate::check_pod(spec)?;
+        compose::run_pod(Arc::new(self.clone()), self.janitor(), cx, spec, options).await
+    }
+
+    async fn stop(&self, cx: &Context, id: &PodId, options: &StopOptions) -> Result<()> {
+        self.admit(cx, &Call::PodStop { id, options })?;
+        let stop = async {
+            match self.engine().stop_pod(id.as_str(), options.grace_period).await {
+                Err(EngineError::NotFound { .. }) => Ok(()),
+                stopped => stopped,
+            }
+        };
+        MemoryDriver::run(self, cx, stop).await
+    }
+
+    async fn remove(&self, cx: &Context, id: &PodId) -> Result<()> {
+        self.admit(cx, &Call::PodRemove { id })?;
+        self.remove_pod(cx, id).await
+    }
+
+    async fn status(&self, cx: &Context, id: &PodId) -> Result<PodStatus> {
+        self.admit(cx, &Call::PodStatus { id })?;
+        let pod = self.engine().pod(id.as_str()).map_err(convert)?;
+        let containers = self.engine().containers().into_iter().filter(|container| container.pod == pod.id);
+        Ok(translate::pod_status(&pod, containers))
+    }
+
+    async fn list(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodSummary>> {
+        self.admit(cx, &Call::PodList { filter })?;
+        let pods = self.engine().pods();
+        Ok(pods.iter().map(translate::pod_summary).filter(|pod| translate::pod_fits(filter, pod)).collect())
+    }
+}
+
+impl MemoryDriver {
+    /// Removes a pod with its containers and logs, to the end even if the caller goes away. Missing is fine.
+    pub(super) async fn remove_pod(&self, cx: &Context, id: &PodId) -> Result<()> {
+        let engine = self.engine();
+        let _removing = self.mark_removing(engine.containers_of(id.as_str()));
+        let (task, id) = (engine.clone(), id.clone());
+        MemoryDriver::run(
+            self,
+            cx,
+            engine.shared().to_the_end(async move { remove(&task, id.as_str()).await }),
+        )
+        .await
+    }
+}
+
+async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    let Ok(pod) = engine.pod(id) else { return Ok(()) };
+    let containers = engine.containers().into_iter().filter(|container| container.pod == pod.id);
+    let containers: Vec<_> = containers.collect();
+    engine.remove_pod(id).await?;
+    for container in &containers {
+        logs::remove(container).await?;
+    }
+    logs::remove_directory(engine, &pod).await
+}

@@ -1,0 +1,89 @@
+//! What the capabilities can't say: refusals that depend on a value, before any IO.
+
+use runtime_core::{
+    Error, Result,
+    spec::{ContainerSpec, PodSpec},
+};
+
+use super::{labels, launch::credentials};
+use crate::engine::{EngineError, HOST_IMAGE, Object, Pod, Reference, parse_signal};
+
+/// Checks a pod with its containers.
+pub(in super::super) fn check_pod(spec: &PodSpec) -> Result<()> {
+    labels::check("labels", &spec.labels)?;
+    labels::check("annotations", &spec.annotations)?;
+    for (index, secret) in spec.pull_secrets.iter().enumerate() {
+        credentials(secret).map_err(|error| error.with_context("field", format!("pullSecrets[{index}]")))?;
+    }
+    spec.all_containers()
+        .try_for_each(|(path, container)| check(container, &path).map_err(|error| error.in_field(&path)))
+}
+
+/// Checks a container by itself.
+pub(in super::super) fn check_container(spec: &ContainerSpec) -> Result<()> {
+    check(spec, "spec")
+}
+
+/// A pod that has been stopped takes no containers.
+pub(in super::super) fn check_ready(pod: &Pod) -> Result<(), EngineError> {
+    if pod.is_ready() {
+        return Ok(());
+    }
+    Err(EngineError::InvalidState { object: Object::Pod, id: pod.id.clone(), state: "stopped" })
+}
+
+fn check(spec: &ContainerSpec, path: &str) -> Result<()> {
+    labels::check("labels", &spec.labels)?;
+    labels::check("annotations", &spec.annotations)?;
+    if let Some(signal) = &spec.stop_signal
+        && parse_signal(signal).is_err()
+    {
+        return Err(Error::invalid("stopSignal", format!("{signal:?} is not a signal")));
+    }
+    let of_host = Reference::parse(&spec.image.reference).is_ok_and(|image| image.to_string() == HOST_IMAGE);
+    let changed =
+        [("mounts", !spec.mounts.is_empty()), ("security.readOnlyRootfs", spec.security.read_only_rootfs)];
+    match changed.into_iter().find(|(_, changed)| of_host && *changed) {
+        Some((field, _)) => {
+            Err(Error::unsupported(format_args!("{path}.{field} with the image {HOST_IMAGE}")))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime_core::{
+        ErrorKind,
+        spec::{Mount, RegistryCredentials},
+    };
+
+    #[test]
+    fn nothing_is_mounted_on_the_hosts_own_files() {
+        let mount = Mount::host("/a", "/b");
+        let mut spec = ContainerSpec::new("c", HOST_IMAGE).with_mount(mount.clone());
+        let error = check_pod(&PodSpec::new("p").with_container(spec.clone())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().starts_with("containers[0].mounts with"), "{error}");
+        spec.mounts.clear();
+        spec.security.read_only_rootfs = true;
+        assert!(check_container(&spec).unwrap_err().message().starts_with("spec.security.readOnlyRootfs"));
+        check_container(&ContainerSpec::new("c", "127.0.0.1:1/app").with_mount(mount)).unwrap();
+    }
+
+    #[test]
+    fn signals_labels_and_tokens() {
+        let mut spec = ContainerSpec::new("c", HOST_IMAGE);
+        spec.stop_signal = Some("SIGNOPE".into());
+        let error = check_pod(&PodSpec::new("p").with_container(spec)).unwrap_err();
+        assert_eq!(error.field(), Some("containers[0].stopSignal"));
+        let error = check_pod(&PodSpec::new("p").with_label("wharf.dev/create", "x")).unwrap_err();
+        assert_eq!(error.field(), Some("labels"));
+        let mut secret = RegistryCredentials::basic("r", "u", "hunter2");
+        secret.identity_token = "hunter3".into();
+        let error = check_pod(&PodSpec::new("p").with_pull_secret(secret)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
+    }
+}

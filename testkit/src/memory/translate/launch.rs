@@ -1,0 +1,149 @@
+//! From specs to what the engine takes.
+
+use std::path::{Path, PathBuf};
+
+use runtime_core::{
+    Error, Result,
+    helpers::{
+        command::CommandParts,
+        env::{self, DEFAULT_TERM, EnvDefaults},
+    },
+    spec::{ContainerSecurity, ContainerSpec, ExecSpec, Mount, MountSource, PodSpec, RegistryCredentials},
+};
+use serde_json::json;
+
+use super::labels::marked;
+use crate::engine::{
+    CgroupFile, Credentials, ExecLaunch, ImageRecord, Isolation, Launch, Mount as EngineMount, MountKind,
+    Pod, PodLaunch, User,
+};
+
+/// A pod. One without uid gets one that is always the same for its name, so that the name is unique.
+pub(in super::super) fn pod_launch(spec: &PodSpec, mark: &str, default_logs: &Path) -> PodLaunch {
+    PodLaunch {
+        name: spec.name.clone(),
+        namespace: spec.namespace.clone(),
+        uid: spec.uid.clone().unwrap_or_else(|| format!("{}.{}", spec.namespace, spec.name)),
+        attempt: spec.attempt,
+        hostname: spec.hostname.clone(),
+        log_directory: Some(spec.log_directory.clone().unwrap_or_else(|| default_logs.to_path_buf())),
+        labels: marked(&spec.labels, mark),
+        annotations: spec.annotations.clone(),
+        ..PodLaunch::default()
+    }
+}
+
+/// A container of an image that is there.
+pub(in super::super) fn launch(
+    isolation: Isolation,
+    pod: &Pod,
+    _pod_spec: Option<&PodSpec>,
+    spec: &ContainerSpec,
+    image: &ImageRecord,
+    mark: &str,
+) -> Result<Launch> {
+    let command = CommandParts {
+        image_entrypoint: &image.config.entrypoint,
+        image_cmd: &image.config.cmd,
+        command: &spec.command,
+        args: &spec.args,
+    };
+    let variables = spec.env.iter().map(|variable| (&variable.name, variable.value.expose()));
+    let env = env::merge(&image.config.env, variables, EnvDefaults { tty: spec.tty });
+    let memory_limit_bytes = spec.resources.to_linux().memory_limit.map(|limit| limit.0);
+    Ok(Launch {
+        name: spec.name.clone(),
+        attempt: spec.attempt,
+        // By id: a tag may move between here and there.
+        image: image.id.clone(),
+        argv: command.resolve().map_err(|error| Error::invalid("command", error))?,
+        env: env.map_err(|error| Error::invalid("env", error))?.into_iter().collect(),
+        cwd: spec.working_dir.clone(),
+        user: user(&spec.security),
+        supplementary_groups: spec.security.supplemental_groups.clone(),
+        tty: spec.tty,
+        stdin: spec.stdin,
+        mounts: spec.mounts.iter().map(mount).collect::<Result<_>>()?,
+        read_only_rootfs: spec.security.read_only_rootfs,
+        log_path: log_path(pod, spec),
+        memory_limit_bytes,
+        cgroup: memory_limit_bytes
+            .filter(|_| isolation == Isolation::Chroot)
+            .map(|limit| CgroupFile {
+                path: "memory/memory.limit_in_bytes".to_owned(),
+                content: format!("{limit}\n"),
+            })
+            .into_iter()
+            .collect(),
+        labels: marked(&spec.labels, mark),
+        annotations: spec.annotations.clone(),
+        config: json!({ "image": spec.image.reference }),
+        stop_signal: spec.stop_signal.clone(),
+        ..Launch::default()
+    })
+}
+
+/// A command in a container that was made of `container`.
+pub(in super::super) fn exec_launch(
+    spec: &ExecSpec,
+    container: &Launch,
+    output_limit_bytes: usize,
+) -> ExecLaunch {
+    let mut env: Vec<_> =
+        spec.env.iter().map(|variable| (variable.name.clone(), variable.value.expose().to_owned())).collect();
+    let has_term = env.iter().chain(&container.env).any(|(name, _)| name == "TERM");
+    if spec.tty && !has_term {
+        env.push(("TERM".to_owned(), DEFAULT_TERM.to_owned()));
+    }
+    ExecLaunch {
+        argv: spec.command.clone(),
+        env,
+        cwd: spec.cwd.clone(),
+        user: spec.user.clone().map(User::Name),
+        tty: spec.tty,
+        timeout: spec.timeout,
+        output_limit_bytes,
+        ..ExecLaunch::default()
+    }
+}
+
+/// Credentials by name and password, the only ones that the engine can use.
+pub(in super::super) fn credentials(credentials: &RegistryCredentials) -> Result<Credentials> {
+    let tokens = [
+        ("credentials.identityToken", &credentials.identity_token),
+        ("credentials.registryToken", &credentials.registry_token),
+    ];
+    if let Some((field, _)) = tokens.into_iter().find(|(_, token)| !token.is_empty()) {
+        return Err(Error::unsupported(field));
+    }
+    Ok(Credentials {
+        username: credentials.username.clone(),
+        password: credentials.password.expose().to_owned(),
+    })
+}
+
+fn user(security: &ContainerSecurity) -> Option<User> {
+    let group = security.run_as_group;
+    match (security.run_as_user, &security.run_as_username) {
+        (Some(uid), _) => Some(User::Id { uid, gid: group }),
+        (None, Some(name)) => {
+            Some(User::Name(group.map_or_else(|| name.clone(), |group| format!("{name}:{group}"))))
+        }
+        (None, None) => None,
+    }
+}
+
+fn mount(mount: &Mount) -> Result<EngineMount> {
+    let kind = match &mount.source {
+        MountSource::Host(path) => MountKind::Bind { host_path: path.clone() },
+        // Refused by their capabilities before anything is translated.
+        _ => return Err(Error::unsupported("mounts[].source")),
+    };
+    Ok(EngineMount { container_path: mount.target.clone(), read_only: mount.read_only, kind })
+}
+
+fn log_path(pod: &Pod, spec: &ContainerSpec) -> Option<PathBuf> {
+    let default = || format!("{}_{}.log", spec.name, spec.attempt);
+    let directory = pod.launch.log_directory.as_ref()?;
+    Some(directory.join(spec.log_path.clone().unwrap_or_else(default)))
+}
