@@ -42,7 +42,8 @@ async fn run(url: &str, image: &str) -> Result<()> {
         (&["sh", "-c", "echo hello from a container"], &["sh", "-c", "echo started; exec sleep 60"])
     };
 
-    let main = ContainerSpec::new("main", image).with_command(idle.iter().copied()).with_env("GREETING", "hello");
+    let main =
+        ContainerSpec::new("main", image).with_command(idle.iter().copied()).with_env("GREETING", "hello");
     let spec = PodSpec::new("quickstart").with_label("app", "quickstart").with_container(main);
     for rejected in client.preflight(&spec).rejected() {
         println!("this runtime can't honour {}", rejected.field);

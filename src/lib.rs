@@ -32,12 +32,13 @@ mod registry;
 pub use client::Client;
 pub use registry::registry;
 pub use runtime_core::{
-    Call, Capabilities, Capability, Condition, Connect, Container, ContainerFilter, ContainerHandle, ContainerId,
-    ContainerPhase, ContainerStatus, ContainerSummary, Context, Driver, DriverInfo, Error, ErrorKind, Exec, ExecOutput,
-    ExitCause, ExitStatus, FilesystemUsage, Health, ImageFilter, ImageId, ImageStatus, ImageStore, Images, Leftover,
-    Limits, LogLine, LogOptions, LogSource, LogStream, Object, ObjectKind, Operation, Pod, PodFilter, PodHandle, PodId,
-    PodPhase, PodRun, PodStatus, PodSummary, Preflight, PullEvent, PullOptions, PullStream, Registry, Result, RunOptions,
-    Secret, StartedContainer, StopOptions, Support, Verdict, WaitFor, helpers, layer, spec,
+    Call, Capabilities, Capability, Condition, Connect, Container, ContainerFilter, ContainerHandle,
+    ContainerId, ContainerPhase, ContainerStatus, ContainerSummary, Context, Driver, DriverInfo, Error,
+    ErrorKind, Exec, ExecOutput, ExitCause, ExitStatus, FilesystemUsage, Health, ImageFilter, ImageId,
+    ImageStatus, ImageStore, Images, Leftover, Limits, LogLine, LogOptions, LogSource, LogStream, Object,
+    ObjectKind, Operation, Pod, PodFilter, PodHandle, PodId, PodPhase, PodRun, PodStatus, PodSummary,
+    Preflight, PullEvent, PullOptions, PullStream, Registry, Result, RunOptions, Secret, StartedContainer,
+    StopOptions, Support, Verdict, WaitFor, helpers, layer, spec,
 };
 
 #[cfg(feature = "cri")]

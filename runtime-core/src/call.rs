@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Capability, ContainerFilter, ContainerId, ImageFilter, Leftover, LogOptions, Object, Operation, PodFilter, PodId,
-    PullOptions, RunOptions, StopOptions,
+    Capability, ContainerFilter, ContainerId, ImageFilter, Leftover, LogOptions, Object, Operation,
+    PodFilter, PodId, PullOptions, RunOptions, StopOptions,
     helpers::image_ref::ImageReference,
     spec::{ContainerSpec, ExecSpec, PodSpec},
 };

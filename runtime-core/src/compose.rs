@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures::future::{join, join_all};
 
 use crate::{
-    Container, ContainerId, Context, Error, ErrorKind, Janitor, Leftover, Object, PodId, PodRun, Recorder, Result,
-    RunOptions, StartedContainer, WaitFor,
+    Container, ContainerId, Context, Error, ErrorKind, Janitor, Leftover, Object, PodId, PodRun, Recorder,
+    Result, RunOptions, StartedContainer, WaitFor,
     spec::{ContainerSpec, PodSpec},
 };
 
@@ -28,7 +28,12 @@ pub trait PodParts: Send + Sync + 'static {
     fn containers(&self) -> &dyn Container;
 
     /// Makes a container's image present by its pull policy, with the pod's credentials.
-    async fn ensure_image(&self, cx: &Context, pod: Option<&PodSpec>, container: &ContainerSpec) -> Result<()>;
+    async fn ensure_image(
+        &self,
+        cx: &Context,
+        pod: Option<&PodSpec>,
+        container: &ContainerSpec,
+    ) -> Result<()>;
 
     /// Makes the pod itself.
     async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &str) -> Result<PodId>;
@@ -66,7 +71,9 @@ pub async fn run_pod<P: PodParts>(
     options: &RunOptions,
 ) -> Result<PodRun> {
     let (spec, options) = (spec.clone(), options.clone());
-    janitor.transact(cx, |cx, recorder| async move { build(&parts, &cx, &recorder, &spec, &options).await }).await
+    janitor
+        .transact(cx, |cx, recorder| async move { build(&parts, &cx, &recorder, &spec, &options).await })
+        .await
 }
 
 /// Adds a container to a pod. Undone if it fails or the future is dropped.
@@ -143,15 +150,19 @@ async fn create_sandbox<P: PodParts>(
 /// Makes every image present, at the same time, each once.
 async fn ensure_images<P: PodParts>(parts: &Arc<P>, cx: &Context, spec: &PodSpec) -> Result<()> {
     let mut seen = BTreeSet::new();
-    let each_once = spec
-        .all_containers()
-        .map(|(_, container)| container)
-        .filter(|container| seen.insert((&container.image.reference, container.pull_policy.map(|p| p as u8))));
+    let each_once = spec.all_containers().map(|(_, container)| container).filter(|container| {
+        seen.insert((&container.image.reference, container.pull_policy.map(|p| p as u8)))
+    });
     let pulls = join_all(each_once.map(|container| parts.ensure_image(cx, Some(spec), container))).await;
     pulls.into_iter().collect()
 }
 
-async fn run_init(containers: &dyn Container, cx: &Context, init: &ContainerSpec, id: &ContainerId) -> Result<()> {
+async fn run_init(
+    containers: &dyn Container,
+    cx: &Context,
+    init: &ContainerSpec,
+    id: &ContainerId,
+) -> Result<()> {
     containers.start(&step(cx), id).await?;
     let exit = cx.run(containers.wait(cx, id)).await?;
     if exit.success() {

@@ -62,8 +62,12 @@ impl Context {
     /// A fresh context with a deadline of its own and this one's trace: for undoing what this one's end interrupted.
     #[must_use]
     pub fn fresh(&self, timeout: Duration) -> Self {
-        Self { deadline: None, cancellation: CancellationToken::new(), trace_parent: self.trace_parent.clone() }
-            .with_timeout(timeout)
+        Self {
+            deadline: None,
+            cancellation: CancellationToken::new(),
+            trace_parent: self.trace_parent.clone(),
+        }
+        .with_timeout(timeout)
     }
 
     /// When the call must have ended.

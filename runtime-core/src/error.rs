@@ -108,8 +108,8 @@ impl Error {
     #[must_use]
     pub fn already_exists(object: Object, existing: impl Into<String>) -> Self {
         let existing = existing.into();
-        let mut error =
-            Self::new(ErrorKind::AlreadyExists, format!("exists already with id {existing}")).with_object(object);
+        let mut error = Self::new(ErrorKind::AlreadyExists, format!("exists already with id {existing}"))
+            .with_object(object);
         error.0.existing_id = Some(existing);
         error
     }
@@ -163,7 +163,8 @@ impl Error {
     #[must_use]
     pub fn in_field(mut self, prefix: &str) -> Self {
         if let Some(field) = self.0.field.take() {
-            let message = self.0.message.strip_prefix(&format!("{field}: ")).unwrap_or(&self.0.message).to_owned();
+            let message =
+                self.0.message.strip_prefix(&format!("{field}: ")).unwrap_or(&self.0.message).to_owned();
             let field = format!("{prefix}.{field}");
             self.0.message = format!("{field}: {message}");
             self.0.field = Some(field);

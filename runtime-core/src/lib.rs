@@ -34,8 +34,8 @@ pub use context::Context;
 pub use driver::{Driver, DriverInfo};
 pub use error::{Error, ErrorKind, Result};
 pub use facet::{
-    Container, ContainerFilter, Exec, ExecOutput, ImageFilter, ImageStore, LogLine, LogOptions, LogSource, LogStream,
-    Pod, PodFilter, PullOptions, PullStream, RunOptions, StopOptions, WaitFor,
+    Container, ContainerFilter, Exec, ExecOutput, ImageFilter, ImageStore, LogLine, LogOptions, LogSource,
+    LogStream, Pod, PodFilter, PullOptions, PullStream, RunOptions, StopOptions, WaitFor,
 };
 pub use id::{ContainerId, ImageId, PodId};
 pub use janitor::{Janitor, Recorder};
@@ -46,6 +46,6 @@ pub use preflight::{Preflight, Verdict, admit};
 pub use registry::{Connect, Registry};
 pub use secret::Secret;
 pub use status::{
-    Condition, ContainerPhase, ContainerStatus, ContainerSummary, ExitCause, ExitStatus, FilesystemUsage, Health,
-    ImageStatus, PodPhase, PodRun, PodStatus, PodSummary, PullEvent, StartedContainer,
+    Condition, ContainerPhase, ContainerStatus, ContainerSummary, ExitCause, ExitStatus, FilesystemUsage,
+    Health, ImageStatus, PodPhase, PodRun, PodStatus, PodSummary, PullEvent, StartedContainer,
 };

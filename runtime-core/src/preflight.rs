@@ -1,6 +1,8 @@
 //! Can this driver do this? Asked before any IO, field by field.
 
-use crate::{Call, Capabilities, Capability, Context, Error, Result, Support, requirements, spec::PodSpec, validate};
+use crate::{
+    Call, Capabilities, Capability, Context, Error, Result, Support, requirements, spec::PodSpec, validate,
+};
 
 /// The verdict on every field of a spec that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +85,9 @@ pub fn admit(driver: &'static str, capabilities: &Capabilities, cx: &Context, ca
     if let (None, Call::PodRun { spec, .. }) = (&refusal, call) {
         let unknown = spec.extensions.keys().find(|key| !capabilities.knows_extension(key));
         refusal = unknown.map(|key| {
-            Error::unsupported(format_args!("extensions.{key}")).with_driver(driver).with_operation(call.operation())
+            Error::unsupported(format_args!("extensions.{key}"))
+                .with_driver(driver)
+                .with_operation(call.operation())
         });
     }
     refusal.map_or(Ok(()), |error| Err(error.with_operation(call.operation())))
@@ -109,7 +113,10 @@ mod tests {
         let capabilities = Capabilities::none().native([Capability::PodRun]);
         let error = admit_pod(&capabilities, &spec).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert_eq!(error.to_string(), "pod.run on test: containers[0].env is not supported, capability=container.env");
+        assert_eq!(
+            error.to_string(),
+            "pod.run on test: containers[0].env is not supported, capability=container.env"
+        );
         assert!(!Preflight::of(&capabilities, &spec).is_ok());
         let capabilities = capabilities.emulated([Capability::ContainerEnv]);
         admit_pod(&capabilities, &spec).unwrap();

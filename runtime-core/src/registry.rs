@@ -63,7 +63,8 @@ impl Registry {
         let drivers: Vec<_> = self.schemes().collect();
         let drivers = if drivers.is_empty() { "none".to_owned() } else { drivers.join(", ") };
         let feature = self.features.iter().find(|(known, _)| *known == scheme);
-        let hint = feature.map_or_else(String::new, |(_, feature)| format!("; the feature {feature:?} would add it"));
+        let hint = feature
+            .map_or_else(String::new, |(_, feature)| format!("; the feature {feature:?} would add it"));
         Error::new(ErrorKind::Unsupported, format!("no driver for {scheme:?} is compiled in{hint}"))
             .with_operation(Operation::Ping)
             .with_context("drivers", drivers)

@@ -9,8 +9,8 @@ use crate::{
     Call, Capability as C, LogOptions, PullOptions,
     spec::{
         ContainerSecurity, ContainerSpec, ExecSpec, ImageSpec, LinuxCapabilities, LinuxResources, Mount,
-        MountPropagation, MountSource, NamespaceMode, Namespaces, PodSecurity, PodSpec, Resources, RestartPolicy,
-        SupplementalGroupsPolicy, VolumeSource,
+        MountPropagation, MountSource, NamespaceMode, Namespaces, PodSecurity, PodSpec, Resources,
+        RestartPolicy, SupplementalGroupsPolicy, VolumeSource,
     },
 };
 
@@ -149,8 +149,18 @@ fn of_container(path: &dyn Display, spec: &ContainerSpec, visit: Visit<'_>) {
         stop_signal,
         windows,
     } = spec;
-    need(visit, !image_annotations.is_empty(), C::ContainerImageOptions, &format_args!("{path}.image.annotations"));
-    need(visit, runtime_handler.is_some(), C::ContainerImageOptions, &format_args!("{path}.image.runtimeHandler"));
+    need(
+        visit,
+        !image_annotations.is_empty(),
+        C::ContainerImageOptions,
+        &format_args!("{path}.image.annotations"),
+    );
+    need(
+        visit,
+        runtime_handler.is_some(),
+        C::ContainerImageOptions,
+        &format_args!("{path}.image.runtimeHandler"),
+    );
     need(visit, working_dir.is_some(), C::ContainerWorkingDir, &format_args!("{path}.workingDir"));
     need(visit, !env.is_empty(), C::ContainerEnv, &format_args!("{path}.env"));
     need(visit, !devices.is_empty(), C::ContainerDevices, &format_args!("{path}.devices"));
@@ -217,11 +227,21 @@ fn of_resources(path: &dyn Display, resources: &Resources, visit: Visit<'_>) {
     need(visit, cpu_quota.is_some(), C::ContainerCpu, &format_args!("{path}.linux.cpuQuota"));
     need(visit, cpu_shares.is_some(), C::ContainerCpu, &format_args!("{path}.linux.cpuShares"));
     need(visit, memory_limit.is_some(), C::ContainerMemoryLimit, &format_args!("{path}.linux.memoryLimit"));
-    need(visit, memory_swap_limit.is_some(), C::ContainerSwapLimit, &format_args!("{path}.linux.memorySwapLimit"));
+    need(
+        visit,
+        memory_swap_limit.is_some(),
+        C::ContainerSwapLimit,
+        &format_args!("{path}.linux.memorySwapLimit"),
+    );
     need(visit, oom_score_adj.is_some(), C::ContainerOomScore, &format_args!("{path}.linux.oomScoreAdj"));
     need(visit, cpuset_cpus.is_some(), C::ContainerCpuset, &format_args!("{path}.linux.cpusetCpus"));
     need(visit, cpuset_mems.is_some(), C::ContainerCpuset, &format_args!("{path}.linux.cpusetMems"));
-    need(visit, !hugepage_limits.is_empty(), C::ContainerHugepages, &format_args!("{path}.linux.hugepageLimits"));
+    need(
+        visit,
+        !hugepage_limits.is_empty(),
+        C::ContainerHugepages,
+        &format_args!("{path}.linux.hugepageLimits"),
+    );
     need(visit, !unified.is_empty(), C::ContainerCgroupUnified, &format_args!("{path}.linux.unified"));
 }
 
@@ -260,7 +280,12 @@ fn of_security(path: &dyn Display, security: &ContainerSecurity, visit: Visit<'_
     need(visit, run_as_group.is_some(), C::ContainerUser, &format_args!("{path}.runAsGroup"));
     need(visit, run_as_username.is_some(), C::ContainerUsername, &format_args!("{path}.runAsUsername"));
     need(visit, *read_only_rootfs, C::ContainerReadOnlyRootfs, &format_args!("{path}.readOnlyRootfs"));
-    need(visit, !supplemental_groups.is_empty(), C::ContainerGroups, &format_args!("{path}.supplementalGroups"));
+    need(
+        visit,
+        !supplemental_groups.is_empty(),
+        C::ContainerGroups,
+        &format_args!("{path}.supplementalGroups"),
+    );
     let strict = *supplemental_groups_policy == SupplementalGroupsPolicy::Strict;
     need(visit, strict, C::ContainerGroupsPolicy, &format_args!("{path}.supplementalGroupsPolicy"));
     need(visit, *no_new_privs, C::ContainerNoNewPrivs, &format_args!("{path}.noNewPrivs"));

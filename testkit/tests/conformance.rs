@@ -38,8 +38,10 @@ async fn memory() -> Result<Connected> {
 }
 
 async fn cri_fake() -> Result<Connected> {
-    let state_dir = std::env::var_os("WHARF_STATE_DIR").map(|dir| std::path::Path::new(&dir).join("cri-fake-engine"));
-    let engine = Engine::start(EngineOptions { state_dir, ..EngineOptions::default() }).await.map_err(unusable)?;
+    let state_dir =
+        std::env::var_os("WHARF_STATE_DIR").map(|dir| std::path::Path::new(&dir).join("cri-fake-engine"));
+    let engine =
+        Engine::start(EngineOptions { state_dir, ..EngineOptions::default() }).await.map_err(unusable)?;
     let fake = FakeCri::start(engine.clone(), FakeCriOptions::default()).await.map_err(unusable)?;
     let logs = tempfile::tempdir().map_err(unusable)?;
     let url = format!("cri://{}?log_root={}", fake.socket().display(), logs.path().display());

@@ -2,8 +2,8 @@
 
 use super::Client;
 use crate::{
-    ContainerId, ContainerStatus, ExecOutput, ExitStatus, LogOptions, LogStream, Operation, Result, StopOptions,
-    spec::ExecSpec,
+    ContainerId, ContainerStatus, ExecOutput, ExitStatus, LogOptions, LogStream, Operation, Result,
+    StopOptions, spec::ExecSpec,
 };
 
 /// A container by its id. Dropping the handle leaves the container alone.

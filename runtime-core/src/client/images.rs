@@ -30,7 +30,8 @@ impl Images {
                 return Ok(id);
             }
         }
-        Err(Error::new(ErrorKind::Protocol, "the pull ended without a result").with_operation(Operation::ImagePull))
+        Err(Error::new(ErrorKind::Protocol, "the pull ended without a result")
+            .with_operation(Operation::ImagePull))
     }
 
     /// Pulls an image and tells how far it is. See [`ImageStore::pull`](crate::ImageStore::pull).

@@ -13,8 +13,9 @@ pub use images::Images;
 pub use pod::PodHandle;
 
 use crate::{
-    Capabilities, ContainerFilter, ContainerId, ContainerSummary, Context, Driver, DriverInfo, Error, Health, Leftover,
-    Operation, PodFilter, PodId, PodSummary, Preflight, Result, RunOptions, layer::Stack, spec::PodSpec,
+    Capabilities, ContainerFilter, ContainerId, ContainerSummary, Context, Driver, DriverInfo, Error, Health,
+    Leftover, Operation, PodFilter, PodId, PodSummary, Preflight, Result, RunOptions, layer::Stack,
+    spec::PodSpec,
 };
 
 /// A connection to a runtime. Cheap to clone; clones share the connection.
@@ -105,7 +106,8 @@ impl Client {
     pub async fn adopt_pod(&self, id: impl Into<PodId>) -> Result<PodHandle> {
         let id = id.into();
         let status = self.pods(Operation::PodStatus)?.status(&self.cx, &id).await?;
-        let containers = status.containers.into_iter().map(|c| crate::StartedContainer::new(c.name, c.id)).collect();
+        let containers =
+            status.containers.into_iter().map(|c| crate::StartedContainer::new(c.name, c.id)).collect();
         Ok(PodHandle::new(self.clone(), id, containers))
     }
 

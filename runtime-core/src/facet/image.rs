@@ -4,9 +4,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use super::{ImageFilter, PullOptions};
-use crate::{
-    Context, FilesystemUsage, ImageStatus, PullEvent, Result, helpers::image_ref::ImageReference,
-};
+use crate::{Context, FilesystemUsage, ImageStatus, PullEvent, Result, helpers::image_ref::ImageReference};
 
 /// The steps of a pull; the last item is [`PullEvent::Done`] or an error.
 pub type PullStream = BoxStream<'static, Result<PullEvent>>;

@@ -10,7 +10,7 @@ pub use container::{Container, LogStream};
 pub use exec::{Exec, ExecOutput};
 pub use image::{ImageStore, PullStream};
 pub use options::{
-    ContainerFilter, ImageFilter, LogLine, LogOptions, LogSource, PodFilter, PullOptions, RunOptions, StopOptions,
-    WaitFor,
+    ContainerFilter, ImageFilter, LogLine, LogOptions, LogSource, PodFilter, PullOptions, RunOptions,
+    StopOptions, WaitFor,
 };
 pub use pod::Pod;

@@ -7,10 +7,10 @@ use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 
 use super::{Layer, Next};
 use crate::{
-    Call, Capabilities, Container, ContainerFilter, ContainerId, ContainerStatus, ContainerSummary, Context, Driver,
-    DriverInfo, Error, Exec, ExecOutput, ExitStatus, FilesystemUsage, Health, ImageFilter, ImageStatus, ImageStore,
-    Leftover, LogOptions, LogStream, Operation, Pod, PodFilter, PodId, PodRun, PodStatus, PodSummary, PullOptions,
-    PullStream, Result, RunOptions, StopOptions,
+    Call, Capabilities, Container, ContainerFilter, ContainerId, ContainerStatus, ContainerSummary, Context,
+    Driver, DriverInfo, Error, Exec, ExecOutput, ExitStatus, FilesystemUsage, Health, ImageFilter,
+    ImageStatus, ImageStore, Leftover, LogOptions, LogStream, Operation, Pod, PodFilter, PodId, PodRun,
+    PodStatus, PodSummary, PullOptions, PullStream, Result, RunOptions, StopOptions,
     helpers::image_ref::ImageReference,
     spec::{ContainerSpec, ExecSpec, PodSpec},
 };
@@ -60,7 +60,9 @@ impl Stack {
         };
         Next { layers: &self.layers, stack: self, call, driver: &bottom }.run(cx.clone()).await?;
         let value = answer.into_inner().unwrap_or_else(PoisonError::into_inner);
-        value.ok_or_else(|| Error::new(crate::ErrorKind::Unexpected, "a layer reported success without a call"))
+        value.ok_or_else(|| {
+            Error::new(crate::ErrorKind::Unexpected, "a layer reported success without a call")
+        })
     }
 
     /// Ends a stream with the call's context, and stamps its errors as those of the call.
@@ -72,9 +74,7 @@ impl Stack {
     ) -> BoxStream<'static, Result<T>> {
         let (operation, object, driver) = (call.operation(), call.object(), self.driver.info().name);
         cx.bound(stream)
-            .map(move |item| {
-                item.map_err(|error| error.in_call(operation, driver, object.clone()))
-            })
+            .map(move |item| item.map_err(|error| error.in_call(operation, driver, object.clone())))
             .boxed()
     }
 

@@ -35,7 +35,9 @@ impl Timeout {
         let base = match call.operation() {
             O::Ping | O::PodStatus | O::PodList | O::ContainerStatus | O::ContainerList => self.read,
             O::ImageStatus | O::ImageList | O::ImageFilesystem => self.read,
-            O::PodStop | O::PodRemove | O::ContainerStart | O::ContainerStop | O::ContainerRemove => self.write,
+            O::PodStop | O::PodRemove | O::ContainerStart | O::ContainerStop | O::ContainerRemove => {
+                self.write
+            }
             O::ImageRemove | O::Reap | O::Settle => self.write,
             // Creating may pull.
             O::PodRun | O::ContainerCreate => self.run,

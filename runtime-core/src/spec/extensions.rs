@@ -36,8 +36,9 @@ impl Extensions {
     pub fn get<T: DriverOptions + Default>(&self) -> Result<T> {
         match self.0.get(T::KEY) {
             None => Ok(T::default()),
-            Some(value) => T::deserialize(value)
-                .map_err(|error| Error::invalid(format!("extensions.{}", T::KEY), error)),
+            Some(value) => {
+                T::deserialize(value).map_err(|error| Error::invalid(format!("extensions.{}", T::KEY), error))
+            }
         }
     }
 

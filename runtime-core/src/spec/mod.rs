@@ -25,8 +25,8 @@ pub use network::{DnsConfig, PortMapping, Protocol};
 pub use pod::{PodSpec, RestartPolicy};
 pub use resources::{CpuQuota, HugepageLimit, LinuxResources, ResourceAmounts, Resources, SwapLimit};
 pub use security::{
-    Capabilities as LinuxCapabilities, ContainerSecurity, NamespaceMode, Namespaces, PodSecurity, SeLinuxOptions,
-    SecurityProfile, SupplementalGroupsPolicy, UserNamespace,
+    Capabilities as LinuxCapabilities, ContainerSecurity, NamespaceMode, Namespaces, PodSecurity,
+    SeLinuxOptions, SecurityProfile, SupplementalGroupsPolicy, UserNamespace,
 };
 pub use units::{Bytes, Micros, MilliCpu};
 pub use windows::{

@@ -96,7 +96,9 @@ mod tests {
     fn only_code_zero_is_success() {
         use ExitCause::*;
         assert!(ExitStatus::new(Exited(0)).success());
-        for cause in [Exited(1), Signaled(15), OomKilled, DeadlineExceeded, Cancelled, StreamLost, Removed, Unknown] {
+        for cause in
+            [Exited(1), Signaled(15), OomKilled, DeadlineExceeded, Cancelled, StreamLost, Removed, Unknown]
+        {
             assert!(!ExitStatus::new(cause.clone()).success(), "{cause:?}");
         }
         assert_eq!(ExitStatus::new(Signaled(9)).code(), Some(137));

@@ -5,7 +5,8 @@ use crate::{
     Error, Result,
     helpers::{env, image_ref::ImageReference, name},
     spec::{
-        Bytes, ContainerSecurity, ContainerSpec, CpuQuota, EnvVar, Mount, MountSource, PodSpec, Resources, SwapLimit,
+        Bytes, ContainerSecurity, ContainerSpec, CpuQuota, EnvVar, Mount, MountSource, PodSpec, Resources,
+        SwapLimit,
     },
 };
 
@@ -120,7 +121,11 @@ fn check_mount(mount: &Mount, pod: Option<&PodSpec>) -> Result<()> {
         },
         MountSource::Volume(volume) => {
             let declared = pod.is_none_or(|pod| pod.volumes.iter().any(|declared| declared.name == *volume));
-            if declared { Ok(()) } else { Err(Error::invalid("source", format!("the pod has no volume {volume:?}"))) }
+            if declared {
+                Ok(())
+            } else {
+                Err(Error::invalid("source", format!("the pod has no volume {volume:?}")))
+            }
         }
         MountSource::Image { reference, .. } => {
             reference.parse::<ImageReference>().map(|_| ()).map_err(|error| Error::invalid("source", error))
@@ -132,7 +137,8 @@ fn check_security(security: &ContainerSecurity) -> Result<()> {
     if security.run_as_user.is_some() && security.run_as_username.is_some() {
         return Err(Error::invalid("runAsUsername", "can't be given together with runAsUser"));
     }
-    if security.run_as_group.is_some() && security.run_as_user.is_none() && security.run_as_username.is_none() {
+    if security.run_as_group.is_some() && security.run_as_user.is_none() && security.run_as_username.is_none()
+    {
         return Err(Error::invalid("runAsGroup", "needs runAsUser or runAsUsername"));
     }
     if security.run_as_username.as_deref() == Some("") {

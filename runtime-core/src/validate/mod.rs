@@ -81,7 +81,10 @@ fn grace_period(cx: &Context, options: &StopOptions) -> Result<()> {
     match cx.remaining() {
         Some(remaining) if options.grace_period > remaining => Err(Error::invalid(
             "gracePeriod",
-            format!("{:?} is longer than the {remaining:?} left until the deadline of the call", options.grace_period),
+            format!(
+                "{:?} is longer than the {remaining:?} left until the deadline of the call",
+                options.grace_period
+            ),
         )),
         _ => Ok(()),
     }

@@ -16,7 +16,8 @@ pub(super) fn check(spec: &PodSpec) -> Result<()> {
     name::validate_subdomain(&spec.name).map_err(|error| Error::invalid("name", error))?;
     name::validate_label(&spec.namespace).map_err(|error| Error::invalid("namespace", error))?;
     if let Some(uid) = &spec.uid {
-        let fits = !uid.is_empty() && uid.len() <= MAX_UID && uid.chars().all(|c| c.is_ascii_graphic() && c != '/');
+        let fits =
+            !uid.is_empty() && uid.len() <= MAX_UID && uid.chars().all(|c| c.is_ascii_graphic() && c != '/');
         if !fits {
             let rule = format!("must be 1 to {MAX_UID} printable ASCII characters without '/' and spaces");
             return Err(Error::invalid("uid", rule));
@@ -32,7 +33,10 @@ pub(super) fn check(spec: &PodSpec) -> Result<()> {
     if let Some(directory) = &spec.log_directory
         && !directory.is_absolute()
     {
-        return Err(Error::invalid("logDirectory", format!("{} is not an absolute path", directory.display())));
+        return Err(Error::invalid(
+            "logDirectory",
+            format!("{} is not an absolute path", directory.display()),
+        ));
     }
     for (index, port) in spec.ports.iter().enumerate() {
         if port.container_port == 0 {
@@ -127,7 +131,9 @@ mod tests {
             ("containers[0].workingDir", |pod| pod.containers[0].working_dir = Some("here".into())),
             ("containers[0].mounts[0].target", |pod| pod.containers[0].mounts = vec![Mount::host("/a", "b")]),
             ("containers[0].mounts[0].source", |pod| pod.containers[0].mounts = vec![Mount::host("a", "/b")]),
-            ("containers[0].mounts[0].source", |pod| pod.containers[0].mounts = vec![Mount::volume("v", "/b")]),
+            ("containers[0].mounts[0].source", |pod| {
+                pod.containers[0].mounts = vec![Mount::volume("v", "/b")]
+            }),
             ("containers[0].resources.limits.memory", |pod| {
                 pod.containers[0].resources = Resources::default().with_memory_limit(Bytes(u64::MAX));
             }),

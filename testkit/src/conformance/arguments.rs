@@ -40,7 +40,11 @@ impl Arguments {
     /// Whether a case is asked for.
     pub(super) fn selects(&self, group: Group, name: &str) -> bool {
         let in_group = self.groups.is_empty() || self.groups.contains(&group);
-        in_group && self.case.as_ref().is_none_or(|text| format!("{}/{name}", group.name()).contains(text.as_str()))
+        in_group
+            && self
+                .case
+                .as_ref()
+                .is_none_or(|text| format!("{}/{name}", group.name()).contains(text.as_str()))
     }
 }
 
@@ -61,7 +65,8 @@ mod tests {
 
     #[test]
     fn selects_by_group_and_text() {
-        let arguments = parse(&["--setup", "memory", "--group", "exec", "--group", "logs", "--case", "exit"]).unwrap();
+        let arguments =
+            parse(&["--setup", "memory", "--group", "exec", "--group", "logs", "--case", "exit"]).unwrap();
         assert!(arguments.selects(Group::Exec, "exit_code"));
         assert!(!arguments.selects(Group::Exec, "streams"));
         assert!(!arguments.selects(Group::Images, "exit_code"));

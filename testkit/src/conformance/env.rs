@@ -11,8 +11,8 @@ use std::{
 
 use futures::TryStreamExt;
 use runtime_core::{
-    Capability, Client, ContainerHandle, Driver, ErrorKind, ExecOutput, LogLine, LogOptions, PodFilter, PodHandle,
-    Result, layer,
+    Capability, Client, ContainerHandle, Driver, ErrorKind, ExecOutput, LogLine, LogOptions, PodFilter,
+    PodHandle, Result, layer,
     spec::{ContainerSpec, ExecSpec, PodSpec},
 };
 
@@ -75,7 +75,10 @@ impl Shared {
 
 impl Env {
     pub(super) fn new(shared: Arc<Shared>, group: &str, name: &str) -> std::io::Result<Self> {
-        let case = runtime_core::helpers::name::sanitize_label(&format!("{group}-{}", name.replace(['.', '_'], "-")), 40);
+        let case = runtime_core::helpers::name::sanitize_label(
+            &format!("{group}-{}", name.replace(['.', '_'], "-")),
+            40,
+        );
         let directory = std::env::temp_dir().join(format!("wharf-conformance-{}-{case}", shared.run));
         std::fs::create_dir_all(&directory)?;
         let client = Client::new(Arc::clone(&shared.connected.driver)).with_timeout(Duration::from_secs(90));
@@ -108,6 +111,12 @@ impl Env {
         let mut layers = layer::default_layers();
         layers.push(Arc::new(super::refusal::Without(capability)));
         Client::builder(Arc::clone(&self.shared.connected.driver)).with_layers(layers).build()
+    }
+
+    /// A client without layers: nothing but the driver.
+    #[must_use]
+    pub fn bare_client(&self) -> Client {
+        Client::builder(Arc::clone(&self.shared.connected.driver)).with_layers(Vec::new()).build()
     }
 
     /// Whether the driver declares a capability.
@@ -196,7 +205,9 @@ impl Env {
     pub async fn run(&self, spec: &PodSpec) -> Result<(PodHandle, ContainerHandle), Failure> {
         let pod = self.client.run_pod(spec).await?;
         let first = &spec.containers[0].name;
-        let container = pod.container(first).ok_or_else(|| Failure::Failed(format!("no container {first} in the answer")))?;
+        let container = pod
+            .container(first)
+            .ok_or_else(|| Failure::Failed(format!("no container {first} in the answer")))?;
         Ok((pod, container))
     }
 
@@ -248,7 +259,8 @@ impl Env {
 
     /// Removes what the case made, and names what resists.
     pub(super) async fn clean(&self) -> Vec<String> {
-        let client = Client::new(Arc::clone(&self.shared.connected.driver)).with_timeout(Duration::from_secs(60));
+        let client =
+            Client::new(Arc::clone(&self.shared.connected.driver)).with_timeout(Duration::from_secs(60));
         let mut left = match client.settle().await {
             Ok(()) => Vec::new(),
             Err(error) => vec![error.to_string()],
@@ -280,9 +292,14 @@ pub(super) async fn lines(container: &ContainerHandle, options: &LogOptions) -> 
 }
 
 /// Fails unless an error is of this kind.
-pub(super) fn kind_of<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind) -> Result<runtime_core::Error, Failure> {
+pub(super) fn kind_of<T: std::fmt::Debug>(
+    result: Result<T>,
+    kind: ErrorKind,
+) -> Result<runtime_core::Error, Failure> {
     match result {
-        Ok(value) => Err(Failure::Failed(format!("succeeded with {value:?}, expected an error of kind {kind:?}"))),
+        Ok(value) => {
+            Err(Failure::Failed(format!("succeeded with {value:?}, expected an error of kind {kind:?}")))
+        }
         Err(error) if error.kind() == kind => Ok(error),
         Err(error) => Err(Failure::Failed(format!("expected kind {kind:?}, got {error:?}"))),
     }

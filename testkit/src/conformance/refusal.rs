@@ -8,20 +8,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use runtime_core::{
-    Call, Capabilities, Capability, Client, ContainerFilter, Context, ErrorKind, ImageFilter, LogOptions, Result,
-    RunOptions,
+    Call, Capabilities, Capability, Client, ContainerFilter, Context, ErrorKind, ImageFilter, LogOptions,
+    Result, RunOptions,
     helpers::arch::Architecture,
     layer::{Layer, Next},
     spec::{
-        Bytes, ContainerSpec, CpuQuota, Device, DnsConfig, ExecSpec, HugepageLimit, IdMapping, MilliCpu, Mount,
-        MountPropagation, MountSource, NamespaceMode, Namespaces, PodSpec, PortMapping, RegistryCredentials, Resources,
-        RestartPolicy, SeLinuxOptions, SecurityProfile, SupplementalGroupsPolicy, SwapLimit, UserNamespace, Volume,
-        VolumeSource, WindowsContainerOptions, WindowsPodOptions,
+        Bytes, ContainerSpec, CpuQuota, Device, DnsConfig, ExecSpec, HugepageLimit, IdMapping, MilliCpu,
+        Mount, MountPropagation, MountSource, NamespaceMode, Namespaces, PodSpec, PortMapping,
+        RegistryCredentials, Resources, RestartPolicy, SeLinuxOptions, SecurityProfile,
+        SupplementalGroupsPolicy, SwapLimit, UserNamespace, Volume, VolumeSource, WindowsContainerOptions,
+        WindowsPodOptions,
     },
 };
 
 use super::{
-    Case, Env, Failure, Verdict,
+    Case, Env, Verdict,
     case::{cases, ensure, ensure_eq},
     env::kind_of,
     groups,
@@ -74,8 +75,7 @@ pub(super) async fn check(env: &Env, capability: Capability) -> Verdict {
     let error = kind_of(sample(env, &masked, capability).await, ErrorKind::Unsupported)?;
     names(&error, capability)?;
     if !env.has(capability) {
-        let bare = Client::builder(SharedDriver(env)?).with_layers(Vec::new()).build();
-        let error = kind_of(sample(env, &bare, capability).await, ErrorKind::Unsupported)?;
+        let error = kind_of(sample(env, &env.bare_client(), capability).await, ErrorKind::Unsupported)?;
         ensure_eq!(error.driver(), Some(env.driver().info().name));
     }
     env.ensure_nothing_left().await
@@ -86,12 +86,6 @@ fn names(error: &runtime_core::Error, capability: Capability) -> Verdict {
     ensure!(named, "the error does not name {capability}: {error}");
     ensure!(error.driver().is_some(), "the error does not name the driver: {error}");
     Ok(())
-}
-
-/// The bare driver, shared.
-#[allow(non_snake_case, reason = "it reads as a constructor")]
-fn SharedDriver(env: &Env) -> Result<std::sync::Arc<dyn runtime_core::Driver>, Failure> {
-    Ok(std::sync::Arc::clone(&env.shared.connected.driver))
 }
 
 /// Makes a call that needs a capability. All of them are about objects that don't exist, so a driver that does not refuse
@@ -167,13 +161,19 @@ fn ask_for(pod: &mut PodSpec, capability: Capability) {
             pod.init_containers = vec![init];
         }
         C::PodHostname => pod.hostname = Some("chosen".to_owned()),
-        C::PodLogDirectory => pod.log_directory = Some(std::env::temp_dir().join("wharf-conformance-refused")),
-        C::PodDns => pod.dns = Some(DnsConfig { servers: vec!["192.0.2.1".to_owned()], ..DnsConfig::default() }),
+        C::PodLogDirectory => {
+            pod.log_directory = Some(std::env::temp_dir().join("wharf-conformance-refused"))
+        }
+        C::PodDns => {
+            pod.dns = Some(DnsConfig { servers: vec!["192.0.2.1".to_owned()], ..DnsConfig::default() })
+        }
         C::PodPorts => {
             pod.ports = vec![PortMapping { container_port: 80, host_port: 18_080, ..PortMapping::default() }];
         }
         C::PodCgroupParent => pod.cgroup_parent = Some("/wharf-conformance".to_owned()),
-        C::PodSysctls => _ = pod.sysctls.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned()),
+        C::PodSysctls => {
+            _ = pod.sysctls.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned())
+        }
         C::PodOverhead => pod.overhead = Some(Resources::default().with_memory_limit(Bytes::mib(1))),
         C::PodResources => pod.resources = Some(Resources::default().with_memory_limit(Bytes::mib(64))),
         C::PodTmpfsVolumes => {

@@ -71,9 +71,11 @@ fn run(runtime: &tokio::runtime::Runtime, setup: Setup, arguments: &Arguments) -
         .chain(refusal::CASES.iter().copied())
         .filter(|case| arguments.selects(case.group, case.name))
         .map(|case| trial(runtime.handle(), &shared, &entries, case))
-        .chain(refusal::capabilities().filter(|capability| selects_refusal(arguments, *capability)).map(
-            |capability| refusal_trial(runtime.handle(), &shared, &entries, capability),
-        ))
+        .chain(
+            refusal::capabilities()
+                .filter(|capability| selects_refusal(arguments, *capability))
+                .map(|capability| refusal_trial(runtime.handle(), &shared, &entries, capability)),
+        )
         .collect();
     let options = libtest_mimic::Arguments { test_threads: Some(CASES_AT_ONCE), ..Default::default() };
     let conclusion = libtest_mimic::run(&options, trials);
@@ -115,7 +117,9 @@ fn refusal_trial(
     let name = refusal::name(capability);
     Trial::ignorable_test(format!("{}/{name}", Group::Contract.name()), move || {
         conclude(&entries, Group::Contract, &name, || {
-            runtime.block_on(attempt(&shared, Group::Contract, &name, |env| refusal::check(env, capability).boxed()))
+            runtime.block_on(attempt(&shared, Group::Contract, &name, |env| {
+                refusal::check(env, capability).boxed()
+            }))
         })
     })
 }
@@ -131,7 +135,8 @@ fn missing(shared: &Shared, case: &Case) -> Option<String> {
     if let Some(capability) = all().find(|capability| !capabilities.has(**capability)) {
         return Some(format!("the driver does not declare {capability}"));
     }
-    let (_, reason) = shared.connected.lacks.iter().find(|(lacking, _)| all().any(|capability| capability == lacking))?;
+    let (_, reason) =
+        shared.connected.lacks.iter().find(|(lacking, _)| all().any(|capability| capability == lacking))?;
     Some((*reason).to_owned())
 }
 
@@ -149,7 +154,9 @@ where
     };
     let left = env.clean().await;
     match verdict {
-        Ok(()) if !left.is_empty() => Err(Failure::Failed(format!("can't be cleaned up: {}", left.join("; ")))),
+        Ok(()) if !left.is_empty() => {
+            Err(Failure::Failed(format!("can't be cleaned up: {}", left.join("; "))))
+        }
         verdict => verdict,
     }
 }

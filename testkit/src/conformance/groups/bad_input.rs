@@ -42,8 +42,12 @@ async fn bad_fields_of_a_pod_are_named(env: &Env) -> Verdict {
         ("containers[0].env[0].name", |pod| pod.containers[0].env = vec![EnvVar::new("A=B", "c")]),
         ("containers[0].env[0].name", |pod| pod.containers[0].env = vec![EnvVar::new("A\0B", "c")]),
         ("containers[0].env[0].value", |pod| pod.containers[0].env = vec![EnvVar::new("A", "\0")]),
-        ("containers[0].mounts[0].target", |pod| pod.containers[0].mounts = vec![Mount::host("/tmp", "data")]),
-        ("containers[0].mounts[0].source", |pod| pod.containers[0].mounts = vec![Mount::host("tmp", "/data")]),
+        ("containers[0].mounts[0].target", |pod| {
+            pod.containers[0].mounts = vec![Mount::host("/tmp", "data")]
+        }),
+        ("containers[0].mounts[0].source", |pod| {
+            pod.containers[0].mounts = vec![Mount::host("tmp", "/data")]
+        }),
         ("containers[0].resources.limits.memory", |pod| {
             pod.containers[0].resources.limits.memory = Some(Bytes(u64::MAX));
         }),
@@ -90,7 +94,10 @@ async fn empty_ids_are_refused(env: &Env) -> Verdict {
     }
     let mut filter = PodFilter::default();
     filter.id = Some("".into());
-    ensure_eq!(kind_of(client.list_pods(&filter).await, ErrorKind::InvalidArgument)?.field(), Some("filter.id"));
+    ensure_eq!(
+        kind_of(client.list_pods(&filter).await, ErrorKind::InvalidArgument)?.field(),
+        Some("filter.id")
+    );
     let filter = ContainerFilter::of_pod(&"".into());
     let error = kind_of(client.list_containers(&filter).await, ErrorKind::InvalidArgument)?;
     ensure_eq!(error.field(), Some("filter.pod"));
@@ -132,7 +139,8 @@ async fn an_unknown_phase_is_refused(_: &Env) -> Verdict {
 }
 
 async fn driver_options_of_others_are_refused(env: &Env) -> Verdict {
-    let mut spec = PodSpec::new(env.unique("pod")).with_container(ContainerSpec::new("main", env.image("guest")));
+    let mut spec =
+        PodSpec::new(env.unique("pod")).with_container(ContainerSpec::new("main", env.image("guest")));
     spec.extensions = serde_json::from_str(r#"{"no-such-driver": {"option": 1}}"#)?;
     let error = kind_of(env.client().run_pod(&spec).await, ErrorKind::Unsupported)?;
     crate::conformance::case::ensure!(error.message().contains("extensions.no-such-driver"), "{error}");

@@ -112,7 +112,8 @@ async fn stopping_and_removing_twice_is_fine(env: &Env) -> Verdict {
 }
 
 async fn another_process_adopts_a_pod(env: &Env) -> Verdict {
-    let (pod, container) = env.run(&env.pod_running(["do", "echo", "before", ";;", "on-term", "bye", "3"])).await?;
+    let (pod, container) =
+        env.run(&env.pod_running(["do", "echo", "before", ";;", "on-term", "bye", "3"])).await?;
     let other = env.reconnect().await?;
     let found = other.list_pods(&env.filter()).await?;
     ensure_eq!(found.iter().map(|pod| &pod.id).collect::<Vec<_>>(), vec![pod.id()]);

@@ -184,7 +184,10 @@ async fn environment_of_the_command(env: &Env) -> Verdict {
     let spec = guest_command(["env"]).with_env("ONLY_HERE", "x=y").with_env("IMAGE_ENV", "replaced");
     let text = container.exec(&spec).await?.stdout_text();
     ensure!(text.lines().any(|line| line == "ONLY_HERE=x=y"), "{text}");
-    ensure_eq!(text.lines().filter(|line| line.starts_with("IMAGE_ENV=")).collect::<Vec<_>>(), ["IMAGE_ENV=replaced"]);
+    ensure_eq!(
+        text.lines().filter(|line| line.starts_with("IMAGE_ENV=")).collect::<Vec<_>>(),
+        ["IMAGE_ENV=replaced"]
+    );
     Ok(())
 }
 

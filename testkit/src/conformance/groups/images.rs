@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::{StreamExt, future::join_all};
 use runtime_core::{
-    ContainerFilter, ErrorKind, ImageFilter, PullEvent, PullOptions, StopOptions, helpers::pull_policy::PullPolicy,
-    spec::RegistryCredentials,
+    ContainerFilter, ErrorKind, ImageFilter, PullEvent, PullOptions, StopOptions,
+    helpers::pull_policy::PullPolicy, spec::RegistryCredentials,
 };
 
 use crate::{
@@ -67,9 +67,16 @@ async fn a_pulled_image_is_known(env: &Env) -> Verdict {
     ensure_eq!(status.id, id);
     ensure!(status.tags.contains(&reference), "{reference} is not in {:?}", status.tags);
     let digest = image.digest().to_string();
-    ensure!(status.digests.iter().any(|known| known.ends_with(&digest)), "{digest} is not in {:?}", status.digests);
+    ensure!(
+        status.digests.iter().any(|known| known.ends_with(&digest)),
+        "{digest} is not in {:?}",
+        status.digests
+    );
     ensure!(status.size.is_some_and(|size| size.0 > 1000), "{:?}", status.size);
-    ensure!(images.list(&ImageFilter::default()).await?.iter().any(|known| known.id == id), "not in the list");
+    ensure!(
+        images.list(&ImageFilter::default()).await?.iter().any(|known| known.id == id),
+        "not in the list"
+    );
     let mut filter = ImageFilter::default();
     filter.reference = Some(reference.clone());
     let found = images.list(&filter).await?;
@@ -79,7 +86,8 @@ async fn a_pulled_image_is_known(env: &Env) -> Verdict {
 
 async fn a_pull_ends_with_its_result(env: &Env) -> Verdict {
     let (reference, _) = env.own_image()?;
-    let events: Vec<_> = env.client().images().pull_events(&reference, &PullOptions::default()).await?.collect().await;
+    let events: Vec<_> =
+        env.client().images().pull_events(&reference, &PullOptions::default()).await?.collect().await;
     let mut received = std::collections::BTreeMap::new();
     for (index, event) in events.iter().enumerate() {
         match event.as_ref().map_err(|error| error.to_string())? {
@@ -216,7 +224,8 @@ async fn an_image_that_is_not_what_its_digest_says(env: &Env) -> Verdict {
 async fn a_registry_that_is_not_there(env: &Env) -> Verdict {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-    let pulled = env.client().images().pull(&format!("127.0.0.1:{port}/image:1"), &PullOptions::default()).await;
+    let pulled =
+        env.client().images().pull(&format!("127.0.0.1:{port}/image:1"), &PullOptions::default()).await;
     let Err(error) = pulled else { return Err("pulled from nowhere".into()) };
     ensure!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Failed), "{error:?}");
     ensure!(format!("{error:#}").contains(&port.to_string()), "does not say where: {error:#}");
@@ -265,14 +274,27 @@ async fn each_image_of_a_pod_is_pulled_once(env: &Env) -> Verdict {
     }
     env.run(&spec).await?;
     let config = env.registry().requests().into_iter().filter(|request| {
-        request.method == "GET" && request.path.contains(&repository_of(&reference)) && request.path.contains("/blobs/")
+        request.method == "GET"
+            && request.path.contains(&repository_of(&reference))
+            && request.path.contains("/blobs/")
     });
     ensure!(config.count() <= image.layers.len() + 1, "blobs were fetched more than once");
     Ok(())
 }
 
 async fn layers_are_applied_in_order(env: &Env) -> Verdict {
-    let mut spec = env.pod_running(["do", "ls", "/layers", ";;", "cat", "/layers/replaced", "/layers/kept", ";;", "ls", "/layers/opaque"]);
+    let mut spec = env.pod_running([
+        "do",
+        "ls",
+        "/layers",
+        ";;",
+        "cat",
+        "/layers/replaced",
+        "/layers/kept",
+        ";;",
+        "ls",
+        "/layers/opaque",
+    ]);
     spec.containers[0].image = env.image("guest-layers").into();
     let text = env.output_of(&spec).await?;
     ensure!(!text.contains("deleted"), "a file that a later layer deletes is there:\n{text}");
@@ -349,7 +371,8 @@ async fn a_slow_registry_is_waited_for(env: &Env) -> Verdict {
 async fn a_dropped_pull_ends(env: &Env) -> Verdict {
     let (reference, _) = env.own_image()?;
     let repository = repository_of(&reference);
-    let hang = env.registry().script(Rule::new(format!("/v2/{repository}/manifests/*"), Action::Hang).times(1));
+    let hang =
+        env.registry().script(Rule::new(format!("/v2/{repository}/manifests/*"), Action::Hang).times(1));
     let images = env.client().images();
     let pull = async { images.pull(&reference, &PullOptions::default()).await };
     let asked = env.registry().wait_for_request(|request| request.path.contains(&repository));

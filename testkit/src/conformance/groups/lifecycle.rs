@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use runtime_core::{
-    ContainerFilter, ContainerPhase, ErrorKind, ExitCause, PodFilter, PodPhase, RunOptions, StopOptions, WaitFor,
+    ContainerFilter, ContainerPhase, ErrorKind, ExitCause, PodFilter, PodPhase, RunOptions, StopOptions,
+    WaitFor,
 };
 
 use crate::conformance::{
@@ -43,7 +44,8 @@ cases! { Lifecycle;
 
 async fn status_tells_what_was_asked_for(env: &Env) -> Verdict {
     let before = jiff::Timestamp::now();
-    let mut spec = env.pod_running(["pause"]).with_label("app", "web").with_annotation("note", "any text: {}");
+    let mut spec =
+        env.pod_running(["pause"]).with_label("app", "web").with_annotation("note", "any text: {}");
     spec.containers[0] = spec.containers[0].clone().with_label("part", "front");
     spec.uid = Some("1234-abcd".to_owned());
     spec.attempt = 2;
@@ -96,7 +98,8 @@ async fn several_containers_start(env: &Env) -> Verdict {
         ensure_eq!(status.summary.name, name);
         ensure_eq!(status.summary.phase, ContainerPhase::Running);
     }
-    let mut listed: Vec<_> = pod.status().await?.containers.into_iter().map(|container| container.name).collect();
+    let mut listed: Vec<_> =
+        pod.status().await?.containers.into_iter().map(|container| container.name).collect();
     listed.sort();
     ensure_eq!(listed, ["four", "one", "three", "two"]);
     Ok(())
@@ -345,7 +348,10 @@ async fn containers_are_listed_by_filter(env: &Env) -> Verdict {
     ];
     for (what, filter, expected) in rows {
         let listed = env.client().list_containers(&filter).await?;
-        ensure_eq!((what, listed.iter().map(|container| &container.id).collect::<Vec<_>>()), (what, expected));
+        ensure_eq!(
+            (what, listed.iter().map(|container| &container.id).collect::<Vec<_>>()),
+            (what, expected)
+        );
     }
     ensure_eq!(pod.list_containers().await?.len(), 2);
     Ok(())
@@ -368,7 +374,10 @@ async fn many_pods_at_once(env: &Env) -> Verdict {
     let mut pods = Vec::new();
     for run in runs {
         let (pod, container) = run?;
-        ensure_eq!(guest_exec(&container, ["echo", pod.id().as_str()]).await?.stdout_text().trim(), pod.id().as_str());
+        ensure_eq!(
+            guest_exec(&container, ["echo", pod.id().as_str()]).await?.stdout_text().trim(),
+            pod.id().as_str()
+        );
         pods.push(pod);
     }
     for removed in futures::future::join_all(pods.iter().map(|pod| pod.remove())).await {

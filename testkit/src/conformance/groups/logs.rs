@@ -43,7 +43,10 @@ async fn streams_and_times_are_told(env: &Env) -> Verdict {
     let mut lines = lines(&container, &LogOptions::default()).await?;
     lines.sort_by_key(LogLine::text);
     ensure_eq!(texts(&lines), ["out", "wrong"]);
-    ensure_eq!(lines.iter().map(|line| line.source).collect::<Vec<_>>(), [LogSource::Stdout, LogSource::Stderr]);
+    ensure_eq!(
+        lines.iter().map(|line| line.source).collect::<Vec<_>>(),
+        [LogSource::Stdout, LogSource::Stderr]
+    );
     for line in &lines {
         ensure!(line.complete, "{line:?}");
         let off = line.timestamp.duration_since(before).abs();
@@ -106,7 +109,8 @@ async fn following_sees_lines_as_they_come(env: &Env) -> Verdict {
 }
 
 async fn following_from_the_last_lines(env: &Env) -> Verdict {
-    let (_, container) = env.run(&env.pod_running(["do", "lines", "100", ";;", "on-term", "bye", "0"])).await?;
+    let (_, container) =
+        env.run(&env.pod_running(["do", "lines", "100", ";;", "on-term", "bye", "0"])).await?;
     let mut all = container.logs(&LogOptions::follow()).await?;
     while all.next().await.ok_or("the stream ended early")??.text() != "ready" {}
     let (from_the_end, options) = (LogOptions::follow().with_tail(2), StopOptions::default());
@@ -133,7 +137,8 @@ async fn a_dropped_follower_leaves_the_container_alone(env: &Env) -> Verdict {
 }
 
 async fn a_long_line_is_one_line(env: &Env) -> Verdict {
-    let (_, container) = env.run(&env.pod_running(["do", "bytes", "100000", ";;", "echo", "", ";;", "echo", "next"])).await?;
+    let (_, container) =
+        env.run(&env.pod_running(["do", "bytes", "100000", ";;", "echo", "", ";;", "echo", "next"])).await?;
     container.wait().await?;
     let lines = lines(&container, &LogOptions::default()).await?;
     let sizes: Vec<_> = lines.iter().map(|line| line.content.len()).collect();
@@ -152,7 +157,8 @@ async fn a_last_line_without_its_end(env: &Env) -> Verdict {
 }
 
 async fn bytes_that_are_not_text(env: &Env) -> Verdict {
-    let (_, container) = env.run(&env.pod_running(["do", "cat", "/guest", ";;", "echo", "", ";;", "echo", "end"])).await?;
+    let (_, container) =
+        env.run(&env.pod_running(["do", "cat", "/guest", ";;", "echo", "", ";;", "echo", "end"])).await?;
     container.wait().await?;
     let lines = lines(&container, &LogOptions::default()).await?;
     let first = lines.first().ok_or("no lines")?;

@@ -115,7 +115,8 @@ async fn the_oom_score_arrives(env: &Env) -> Verdict {
 
 async fn huge_pages_are_limited(env: &Env) -> Verdict {
     let mut resources = Resources::default();
-    resources.linux.hugepage_limits = vec![HugepageLimit { page_size: "2MB".to_owned(), limit: Bytes::mib(4) }];
+    resources.linux.hugepage_limits =
+        vec![HugepageLimit { page_size: "2MB".to_owned(), limit: Bytes::mib(4) }];
     let (_, container) = env.run(&with(env, &["pause"], resources)).await?;
     let v1 = guest_exec(&container, ["cat", "/sys/fs/cgroup/hugetlb/hugetlb.2MB.limit_in_bytes"]).await?;
     let v2 = guest_exec(&container, ["cat", "/sys/fs/cgroup/hugetlb.2MB.max"]).await?;

@@ -52,7 +52,9 @@ async fn user_and_group_by_number(env: &Env) -> Verdict {
 }
 
 async fn user_by_name(env: &Env) -> Verdict {
-    let text = env.output_of(&with(env, &["id"], |security| security.run_as_username = Some("app".to_owned()))).await?;
+    let text = env
+        .output_of(&with(env, &["id"], |security| security.run_as_username = Some("app".to_owned())))
+        .await?;
     ensure!(text.contains("uid=1000 gid=1000"), "{text}");
     Ok(())
 }
@@ -88,15 +90,24 @@ async fn the_root_can_not_be_written(env: &Env) -> Verdict {
 
 async fn the_root_can_be_written_otherwise(env: &Env) -> Verdict {
     let (_, container) = env.idle().await?;
-    ensure!(guest_exec(&container, ["write", "/file", "x"]).await?.exit.success(), "the root can't be written");
+    ensure!(
+        guest_exec(&container, ["write", "/file", "x"]).await?.exit.success(),
+        "the root can't be written"
+    );
     // And nobody else sees it.
     let (_, other) = env.idle().await?;
-    ensure!(!guest_exec(&other, ["cat", "/file"]).await?.exit.success(), "a file of another container is seen");
+    ensure!(
+        !guest_exec(&other, ["cat", "/file"]).await?.exit.success(),
+        "a file of another container is seen"
+    );
     Ok(())
 }
 
 async fn capability_set(container: &runtime_core::ContainerHandle, field: &str) -> Result<u64, Failure> {
-    let text = container.exec(&runtime_core::spec::ExecSpec::new(["/guest", "proc-status", field])).await?.stdout_text();
+    let text = container
+        .exec(&runtime_core::spec::ExecSpec::new(["/guest", "proc-status", field]))
+        .await?
+        .stdout_text();
     let hex = text.split_whitespace().last().unwrap_or_default().to_owned();
     Ok(u64::from_str_radix(&hex, 16)?)
 }
@@ -139,7 +150,8 @@ async fn ambient_capabilities(env: &Env) -> Verdict {
 
 async fn privileges_can_not_be_gained(env: &Env) -> Verdict {
     for wanted in [false, true] {
-        let (_, container) = env.run(&with(env, &["pause"], |security| security.no_new_privs = wanted)).await?;
+        let (_, container) =
+            env.run(&with(env, &["pause"], |security| security.no_new_privs = wanted)).await?;
         ensure_eq!(capability_set(&container, "NoNewPrivs").await?, u64::from(wanted));
     }
     Ok(())
@@ -169,14 +181,18 @@ async fn paths_are_masked_by_choice(env: &Env) -> Verdict {
     let (_, container) = env.run(&spec).await?;
     ensure_eq!(guest_exec(&container, ["cat", "/etc/passwd"]).await?.stdout_text(), "");
     ensure!(!guest_exec(&container, ["write", "/work/x", "y"]).await?.exit.success(), "/work can be written");
-    ensure!(!guest_exec(&container, ["mount-of", "/proc/keys"]).await?.exit.success(), "/proc/keys is still masked");
+    ensure!(
+        !guest_exec(&container, ["mount-of", "/proc/keys"]).await?.exit.success(),
+        "/proc/keys is still masked"
+    );
     Ok(())
 }
 
 async fn system_calls_are_filtered(env: &Env) -> Verdict {
     const FILTER: u64 = 2;
     for (profile, mode) in [(SecurityProfile::RuntimeDefault, FILTER), (SecurityProfile::Unconfined, 0)] {
-        let (_, container) = env.run(&with(env, &["pause"], |security| security.seccomp = Some(profile))).await?;
+        let (_, container) =
+            env.run(&with(env, &["pause"], |security| security.seccomp = Some(profile))).await?;
         ensure_eq!(capability_set(&container, "Seccomp").await?, mode);
     }
     Ok(())

@@ -36,7 +36,10 @@ async fn a_command_that_can_not_start_undoes_the_pod(env: &Env) -> Verdict {
     let mut spec = env.pod_running(["pause"]);
     spec.containers.push(env.container("second", ["pause"]).with_command(["/no/such/command"]));
     let error = kind_of(env.client().run_pod(&spec).await, ErrorKind::Failed)?;
-    ensure!(format!("{error:#}").contains("/no/such/command"), "the system's own reason is missing: {error:#}");
+    ensure!(
+        format!("{error:#}").contains("/no/such/command"),
+        "the system's own reason is missing: {error:#}"
+    );
     env.ensure_nothing_left().await
 }
 

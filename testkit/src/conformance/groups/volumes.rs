@@ -52,7 +52,8 @@ async fn a_file_of_the_host(env: &Env) -> Verdict {
 
 async fn a_mount_that_refuses_writing(env: &Env) -> Verdict {
     std::fs::write(env.directory().join("in"), "x")?;
-    let (_, container) = env.run(&with_mounts(env, [Mount::host(env.directory(), "/data").read_only()])).await?;
+    let (_, container) =
+        env.run(&with_mounts(env, [Mount::host(env.directory(), "/data").read_only()])).await?;
     ensure_eq!(guest_exec(&container, ["cat", "/data/in"]).await?.stdout_text(), "x");
     for command in [["write", "/data/in", "y"], ["write", "/data/new", "y"]] {
         ensure!(!guest_exec(&container, command).await?.exit.success(), "{command:?} succeeded");
@@ -66,7 +67,10 @@ async fn a_mount_below_a_read_only_root(env: &Env) -> Verdict {
     let mut spec = with_mounts(env, [Mount::host(env.directory(), "/data")]);
     spec.containers[0].security.read_only_rootfs = true;
     let (_, container) = env.run(&spec).await?;
-    ensure!(guest_exec(&container, ["write", "/data/x", "y"]).await?.exit.success(), "the mount can't be written");
+    ensure!(
+        guest_exec(&container, ["write", "/data/x", "y"]).await?.exit.success(),
+        "the mount can't be written"
+    );
     ensure!(!guest_exec(&container, ["write", "/x", "y"]).await?.exit.success(), "the root can be written");
     Ok(())
 }
@@ -85,7 +89,10 @@ async fn two_containers_share_a_directory(env: &Env) -> Verdict {
     let (pod, first) = env.run(&spec).await?;
     let second = pod.container("second").ok_or("no container second")?;
     guest_exec(&first, ["write", "/shared/note", "hello"]).await?;
-    ensure!(guest_exec(&second, ["cat", "/shared/note"]).await?.stdout_text().starts_with("hello"), "not seen");
+    ensure!(
+        guest_exec(&second, ["cat", "/shared/note"]).await?.stdout_text().starts_with("hello"),
+        "not seen"
+    );
     Ok(())
 }
 
@@ -122,8 +129,12 @@ async fn mounts_made_later_are_seen(env: &Env) -> Verdict {
     let spec = propagation_of(MountPropagation::HostToContainer);
     let (_, following) = match env.run(&spec).await {
         Ok(run) => run,
-        Err(crate::conformance::Failure::Failed(reason)) if reason.contains("not a shared or slave mount") => {
-            return Err(crate::conformance::Failure::Skipped("the host's root is a private mount".to_owned()));
+        Err(crate::conformance::Failure::Failed(reason))
+            if reason.contains("not a shared or slave mount") =>
+        {
+            return Err(crate::conformance::Failure::Skipped(
+                "the host's root is a private mount".to_owned(),
+            ));
         }
         Err(failure) => return Err(failure),
     };
@@ -143,7 +154,10 @@ async fn a_device_of_the_host(env: &Env) -> Verdict {
     let (_, container) = env.run(&spec).await?;
     let text = guest_exec(&container, ["stat", "/dev/wharf-null"]).await?.stdout_text();
     ensure!(text.contains("char"), "{text}");
-    ensure!(guest_exec(&container, ["write", "/dev/wharf-null", "x"]).await?.exit.success(), "can't be written");
+    ensure!(
+        guest_exec(&container, ["write", "/dev/wharf-null", "x"]).await?.exit.success(),
+        "can't be written"
+    );
     Ok(())
 }
 
