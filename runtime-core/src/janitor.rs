@@ -251,7 +251,7 @@ mod tests {
     type Log = Arc<Mutex<Vec<String>>>;
 
     fn record(recorder: &Recorder, log: &Log, name: &'static str, works: bool) {
-        let log = log.clone();
+        let log = Arc::clone(log);
         recorder.record(Leftover::pod(name), move |_| async move {
             lock(&log).push(format!("undo {name}"));
             if works { Ok(()) } else { Err(Error::new(ErrorKind::Unavailable, "down")) }
@@ -262,7 +262,7 @@ mod tests {
     async fn success_undoes_nothing() {
         let (janitor, log) = (Janitor::default(), Log::default());
         let cx = Context::background();
-        let of_body = log.clone();
+        let of_body = Arc::clone(&log);
         let value = janitor.transact(&cx, |_, recorder| async move {
             record(&recorder, &of_body, "a", true);
             Ok(7)
@@ -276,7 +276,7 @@ mod tests {
     async fn failure_undoes_in_reverse_and_names_what_it_could_not() {
         let (janitor, log) = (Janitor::default(), Log::default());
         let cx = Context::background();
-        let of_body = log.clone();
+        let of_body = Arc::clone(&log);
         let result: Result<()> = janitor
             .transact(&cx, |_, recorder| async move {
                 record(&recorder, &of_body, "a", true);
@@ -296,7 +296,8 @@ mod tests {
         let (janitor, log) = (Janitor::default(), Log::default());
         let cx = Context::background();
         let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (of_body, entered_body, go_on_body) = (log.clone(), entered.clone(), go_on.clone());
+        let (of_body, entered_body, go_on_body) =
+            (Arc::clone(&log), Arc::clone(&entered), Arc::clone(&go_on));
         let call = janitor.transact(&cx, |cx, recorder| async move {
             record(&recorder, &of_body, "a", false);
             entered_body.notify_one();

@@ -15,12 +15,15 @@ pub struct Setup {
     pub connect: fn(Option<String>) -> BoxFuture<'static, Result<Connected>>,
 }
 
+/// Connects to the setup's system.
+pub type Reconnect = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Driver>>> + Send + Sync>;
+
 /// A setup that is ready.
 pub struct Connected {
     /// The bare driver.
     pub driver: Arc<dyn Driver>,
     /// Connects once more, as a new process with the same URL would.
-    pub reconnect: Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Driver>>> + Send + Sync>,
+    pub reconnect: Reconnect,
     /// Names what is still alive in the environment, where it can be known from outside the driver. Images don't count.
     pub alive: Option<Box<dyn Fn() -> Vec<String> + Send + Sync>>,
     /// What this environment can't show although the driver declares it, and why.

@@ -67,7 +67,8 @@ async fn requests_and_limits_of_processors_arrive(env: &Env) -> Verdict {
     ensure!((shares - 512).abs() <= 32, "shares are {shares}, not about 512");
     let quota: f64 = guest_exec(&container, ["cgroup", "cpu.quota"]).await?.stdout_text().trim().parse()?;
     let period: f64 = guest_exec(&container, ["cgroup", "cpu.period"]).await?.stdout_text().trim().parse()?;
-    ensure!((quota / period - 1.5).abs() < 0.01, "quota {quota} in a period of {period}");
+    let processors = quota / period;
+    ensure!((1.49..1.51).contains(&processors), "quota {quota} in a period of {period}");
     Ok(())
 }
 
