@@ -1,0 +1,134 @@
+//! The channel to the runtime, and its calls with deadlines.
+
+use std::{os::unix::fs::FileTypeExt, path::Path, time::Duration};
+
+use k8s_cri::v1::{
+    self as cri, image_service_client::ImageServiceClient, runtime_service_client::RuntimeServiceClient,
+};
+use runtime_core::{Context, Error, Result};
+use tokio::net::{TcpStream, UnixStream};
+use tonic::{
+    Request,
+    metadata::MetadataValue,
+    transport::{Channel, Endpoint as Transport},
+};
+
+use crate::{
+    config::Endpoint,
+    error::{Refusal, unreachable},
+};
+
+/// The largest message sent or taken. A list of 20,000 containers is about 30 MiB.
+const MAX_MESSAGE_BYTES: usize = 256 << 20;
+
+/// What may be under way before the other side must wait. The default of 64 KiB makes long lists slow.
+const WINDOW_BYTES: u32 = 4 << 20;
+
+/// A little longer than the call's own deadline, so that the runtime doesn't answer at the same moment as the call ends
+/// here.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(100);
+
+/// Both services over one channel. Cheap to clone. A connection that was lost is made anew by the next call.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    runtime: RuntimeServiceClient<Channel>,
+    images: ImageServiceClient<Channel>,
+}
+
+/// Makes a method for each call of the protocol.
+macro_rules! calls {
+    ($($service:ident . $call:ident($request:ident) -> $response:ident;)*) => {
+        impl Client {
+            $(pub(crate) async fn $call(
+                &self,
+                cx: &Context,
+                request: cri::$request,
+            ) -> Result<cri::$response, Refusal> {
+                let mut client = self.$service.clone();
+                let call = async move {
+                    Ok(client.$call(with_context(cx, request)).await)
+                };
+                match cx.run(call).await {
+                    Ok(Ok(response)) => Ok(response.into_inner()),
+                    Ok(Err(status)) => Err(Refusal::new(&status)),
+                    Err(error) => Err(Refusal { code: None, error }),
+                }
+            })*
+        }
+    };
+}
+
+calls! {
+    runtime.version(VersionRequest) -> VersionResponse;
+    runtime.status(StatusRequest) -> StatusResponse;
+    runtime.run_pod_sandbox(RunPodSandboxRequest) -> RunPodSandboxResponse;
+    runtime.stop_pod_sandbox(StopPodSandboxRequest) -> StopPodSandboxResponse;
+    runtime.remove_pod_sandbox(RemovePodSandboxRequest) -> RemovePodSandboxResponse;
+    runtime.pod_sandbox_status(PodSandboxStatusRequest) -> PodSandboxStatusResponse;
+    runtime.list_pod_sandbox(ListPodSandboxRequest) -> ListPodSandboxResponse;
+    runtime.create_container(CreateContainerRequest) -> CreateContainerResponse;
+    runtime.start_container(StartContainerRequest) -> StartContainerResponse;
+    runtime.stop_container(StopContainerRequest) -> StopContainerResponse;
+    runtime.remove_container(RemoveContainerRequest) -> RemoveContainerResponse;
+    runtime.container_status(ContainerStatusRequest) -> ContainerStatusResponse;
+    runtime.list_containers(ListContainersRequest) -> ListContainersResponse;
+    runtime.exec_sync(ExecSyncRequest) -> ExecSyncResponse;
+    images.pull_image(PullImageRequest) -> PullImageResponse;
+    images.image_status(ImageStatusRequest) -> ImageStatusResponse;
+    images.list_images(ListImagesRequest) -> ListImagesResponse;
+    images.remove_image(RemoveImageRequest) -> RemoveImageResponse;
+    images.image_fs_info(ImageFsInfoRequest) -> ImageFsInfoResponse;
+}
+
+impl Client {
+    /// Opens a channel to an endpoint that is there.
+    pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+        let address = match endpoint {
+            Endpoint::Unix(path) => {
+                try_socket(path).await?;
+                let path = path.to_str().ok_or_else(|| Error::invalid("url", "the path is not UTF-8"))?;
+                format!("unix://{path}")
+            }
+            Endpoint::Tcp(address) => {
+                TcpStream::connect(address).await.map_err(|error| unreachable(&error))?;
+                format!("http://{address}")
+            }
+        };
+        let transport = Transport::from_shared(address).map_err(|error| Error::invalid("url", error))?;
+        let channel = transport
+            .user_agent("wharf")
+            .map_err(|error| Error::invalid("url", error))?
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .connect_lazy();
+        Ok(Self {
+            runtime: RuntimeServiceClient::new(channel.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            images: ImageServiceClient::new(channel)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        })
+    }
+}
+
+/// Finds out what is wrong with a socket in terms of files, which the transport would not tell apart.
+async fn try_socket(path: &Path) -> Result<()> {
+    let metadata = tokio::fs::metadata(path).await.map_err(|error| unreachable(&error))?;
+    if !metadata.file_type().is_socket() {
+        let what = if metadata.is_dir() { "a directory" } else { "a file" };
+        return Err(Error::invalid("url", format!("{} is {what}, not a socket", path.display())));
+    }
+    UnixStream::connect(path).await.map(drop).map_err(|error| unreachable(&error))
+}
+
+fn with_context<Q>(cx: &Context, message: Q) -> Request<Q> {
+    let mut request = Request::new(message);
+    if let Some(remaining) = cx.remaining() {
+        request.set_timeout(remaining.saturating_add(DEADLINE_MARGIN));
+    }
+    if let Some(trace) = cx.trace_parent().and_then(|trace| MetadataValue::try_from(trace).ok()) {
+        request.metadata_mut().insert("traceparent", trace);
+    }
+    request
+}

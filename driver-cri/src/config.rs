@@ -1,0 +1,148 @@
+//! Where the runtime is, from its URL.
+
+use std::path::{Path, PathBuf};
+
+use runtime_core::{Error, Result};
+use url::Url;
+
+/// Where pods' logs go unless said: where the kubelet puts them, and log collectors look for them.
+const DEFAULT_LOG_ROOT: &str = "/var/log/pods";
+
+/// How to reach a CRI runtime.
+///
+/// As a URL: `cri:///run/containerd/containerd.sock`, or `cri://HOST:PORT`, with the option `log_root=DIR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// The directory below which each pod that doesn't name a log directory gets its own. It must be the same directory
+    /// for this process and for the runtime. On a unix socket `/var/log/pods` unless said. Over TCP the runtime may be on
+    /// another host: unless said, pods have no logs there.
+    pub log_root: Option<PathBuf>,
+}
+
+/// Where a CRI runtime listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// On a unix socket.
+    Unix(PathBuf),
+    /// On a TCP port, as `HOST:PORT`, unencrypted.
+    Tcp(String),
+}
+
+impl Config {
+    /// A runtime on a unix socket.
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self { endpoint: Endpoint::Unix(path.into()), log_root: Some(PathBuf::from(DEFAULT_LOG_ROOT)) }
+    }
+
+    /// A runtime on a TCP port.
+    #[must_use]
+    pub fn tcp(host_and_port: impl Into<String>) -> Self {
+        Self { endpoint: Endpoint::Tcp(host_and_port.into()), log_root: None }
+    }
+
+    /// Sets the directory of pods' logs.
+    #[must_use]
+    pub fn with_log_root(mut self, log_root: impl Into<PathBuf>) -> Self {
+        self.log_root = Some(log_root.into());
+        self
+    }
+
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// `InvalidArgument` says what is wrong with it.
+    pub fn from_url(url: &Url) -> Result<Self> {
+        if url.scheme() != "cri" {
+            return Err(invalid(format!("the scheme is {:?}, not \"cri\"", url.scheme())));
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+            return Err(invalid("CRI knows no user, password and fragment"));
+        }
+        let path = decoded(url.path())?;
+        let mut config = match (url.host_str().filter(|host| !host.is_empty()), url.port()) {
+            (None, _) if path.is_absolute() && path != Path::new("/") => Self::unix(path),
+            (None, _) => return Err(invalid("there is no socket in it, expected cri:///PATH or cri://HOST:PORT")),
+            (Some(_), _) if path.components().count() > 1 => {
+                return Err(invalid("it has a host and a path: expected cri:///PATH (three slashes) or cri://HOST:PORT"));
+            }
+            (Some(host), Some(port)) => Self::tcp(format!("{host}:{port}")),
+            (Some(host), None) => {
+                return Err(invalid(format!("there is no port: expected cri://{host}:PORT or cri:///PATH")));
+            }
+        };
+        for (key, value) in url.query_pairs() {
+            match &*key {
+                "log_root" if Path::new(&*value).is_absolute() => config.log_root = Some(PathBuf::from(&*value)),
+                "log_root" => return Err(invalid(format!("log_root={value} is not an absolute path"))),
+                _ => return Err(invalid(format!("the option {key:?} is unknown, there is only \"log_root\""))),
+            }
+        }
+        Ok(config)
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Tcp(address) => f.write_str(address),
+        }
+    }
+}
+
+fn invalid(message: impl std::fmt::Display) -> Error {
+    Error::invalid("url", message)
+}
+
+/// Percent-decodes the path.
+fn decoded(path: &str) -> Result<PathBuf> {
+    if path.is_empty() {
+        return Ok(PathBuf::new());
+    }
+    let as_file = Url::parse(&format!("file://{path}")).ok().and_then(|url| url.to_file_path().ok());
+    as_file.ok_or_else(|| invalid("its path can't be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Config> {
+        Config::from_url(&Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn sockets_and_ports() {
+        assert_eq!(parse("cri:///run/x.sock").unwrap(), Config::unix("/run/x.sock"));
+        assert_eq!(parse("cri:///a%20b/x.sock").unwrap(), Config::unix("/a b/x.sock"));
+        assert_eq!(parse("cri://localhost:1234").unwrap(), Config::tcp("localhost:1234"));
+        assert_eq!(parse("cri://[::1]:1234/").unwrap(), Config::tcp("[::1]:1234"));
+        let with_root = parse("cri:///x.sock?log_root=/tmp/l").unwrap();
+        assert_eq!(with_root, Config::unix("/x.sock").with_log_root("/tmp/l"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (url, part) in [
+            ("cri://", "no socket"),
+            ("cri:///", "no socket"),
+            ("cri:x", "no socket"),
+            ("cri://run/x.sock", "three slashes"),
+            ("cri://localhost", "no port"),
+            ("cri://me@localhost:1", "no user"),
+            ("cri:///x.sock#y", "fragment"),
+            ("cri:///x.sock?log_rot=/a", "\"log_rot\""),
+            ("cri:///x.sock?log_root=a", "log_root=a"),
+            ("other:///x.sock", "\"other\""),
+        ] {
+            let error = parse(url).unwrap_err();
+            assert_eq!(error.field(), Some("url"), "{url}");
+            assert!(error.to_string().contains(part), "{url}: {error}");
+        }
+    }
+}

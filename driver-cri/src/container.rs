@@ -1,0 +1,180 @@
+//! Containers.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use k8s_cri::v1 as cri;
+use runtime_core::{
+    Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStatus, ContainerSummary, Context, Error,
+    ErrorKind, ExitStatus, LogOptions, Object, PodId, Result, StopOptions, compose, spec::ContainerSpec,
+};
+
+use crate::{
+    driver::CriDriver,
+    error::Refusal,
+    logs,
+    translate::{marks, status},
+    wait,
+};
+
+#[async_trait]
+impl Container for CriDriver {
+    async fn create(&self, cx: &Context, pod: &PodId, spec: &ContainerSpec) -> Result<ContainerId> {
+        self.admit(cx, &Call::ContainerCreate { pod, spec })?;
+        marks::check_container(spec).map_err(|error| error.in_field("spec"))?;
+        compose::create_container(Arc::new(self.clone()), self.janitor(), cx, pod, spec).await
+    }
+
+    async fn start(&self, cx: &Context, id: &ContainerId) -> Result<()> {
+        self.admit(cx, &Call::ContainerStart { id })?;
+        if !self.may_be_container(cx, id.as_str()).await? {
+            return Err(missing(id));
+        }
+        let request = cri::StartContainerRequest { container_id: id.as_str().to_owned() };
+        match self.client().start_container(cx, request).await {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(self.why_not_started(refusal, cx, id).await),
+        }
+    }
+
+    async fn stop(&self, cx: &Context, id: &ContainerId, options: &StopOptions) -> Result<()> {
+        self.admit(cx, &Call::ContainerStop { id, options })?;
+        if !self.may_be_container(cx, id.as_str()).await? {
+            return Ok(());
+        }
+        self.stop_container(cx, id.as_str(), options.grace_period).await
+    }
+
+    async fn remove(&self, cx: &Context, id: &ContainerId) -> Result<()> {
+        self.admit(cx, &Call::ContainerRemove { id })?;
+        let Some((container, _)) = self.find_container_status(cx, id.as_str(), false).await? else {
+            return Ok(());
+        };
+        let request = cri::RemoveContainerRequest { container_id: id.as_str().to_owned() };
+        if let Err(refusal) = self.client().remove_container(cx, request).await
+            && !(refusal.is_vague() && self.find_container_status(cx, id.as_str(), false).await?.is_none())
+        {
+            return Err(refusal.into());
+        }
+        // Logs of containers that others made are theirs.
+        if container.labels.contains_key(marks::CREATE) && self.log_root().is_some() {
+            logs::remove(container.log_path.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn status(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStatus> {
+        self.admit(cx, &Call::ContainerStatus { id })?;
+        let found = self.find_container_status(cx, id.as_str(), false).await?;
+        found.map(|(container, _)| status::container_status(container)).ok_or_else(|| missing(id))
+    }
+
+    async fn list(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerSummary>> {
+        self.admit(cx, &Call::ContainerList { filter })?;
+        let state = filter.phase.map(|phase| match phase {
+            ContainerPhase::Created => cri::ContainerState::ContainerCreated,
+            ContainerPhase::Running => cri::ContainerState::ContainerRunning,
+            ContainerPhase::Exited => cri::ContainerState::ContainerExited,
+            _ => cri::ContainerState::ContainerUnknown,
+        });
+        let theirs = cri::ContainerFilter {
+            id: filter.id.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            state: state.map(|state| cri::ContainerStateValue { state: state.into() }),
+            pod_sandbox_id: filter.pod.as_ref().map(|pod| pod.as_str().to_owned()).unwrap_or_default(),
+            label_selector: filter.labels.clone().into_iter().collect(),
+        };
+        let request = cri::ListContainersRequest { filter: Some(theirs) };
+        let containers = self.client().list_containers(cx, request).await?.containers;
+        let summaries = containers.into_iter().map(status::container_summary);
+        Ok(summaries.filter(|container| fits(filter, container)).collect())
+    }
+
+    async fn wait(&self, cx: &Context, id: &ContainerId) -> Result<ExitStatus> {
+        self.admit(cx, &Call::ContainerWait { id })?;
+        if self.find_container_status(cx, id.as_str(), false).await?.is_none() {
+            return Err(missing(id));
+        }
+        wait::for_exit(self, cx, id.as_str()).await
+    }
+
+    async fn logs(&self, cx: &Context, id: &ContainerId, options: &LogOptions) -> Result<runtime_core::LogStream> {
+        self.admit(cx, &Call::ContainerLogs { id, options })?;
+        let found = self.find_container_status(cx, id.as_str(), false).await?;
+        let (container, _) = found.ok_or_else(|| missing(id))?;
+        logs::read(self, cx, container, options).await
+    }
+}
+
+impl CriDriver {
+    /// Stops a container; missing is `Ok`. CRI counts grace in whole seconds; part of one is rounded up, never down.
+    pub(crate) async fn stop_container(&self, cx: &Context, id: &str, grace_period: Duration) -> Result<()> {
+        let request = cri::StopContainerRequest { container_id: id.to_owned(), timeout: whole_seconds(grace_period) };
+        match self.client().stop_container(cx, request).await {
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.is_not_found() => Ok(()),
+            Err(refusal) if refusal.is_vague() => match self.find_container_status(cx, id, false).await? {
+                Some((container, _)) if is_running(&container) => Err(refusal.into()),
+                _ => Ok(()),
+            },
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Finds out why a container did not start, from what became of it.
+    async fn why_not_started(&self, refusal: Refusal, cx: &Context, id: &ContainerId) -> Error {
+        if !refusal.is_vague() {
+            return refusal.into();
+        }
+        let container = match self.find_container_status(cx, id.as_str(), false).await {
+            Ok(Some((container, _))) => container,
+            Ok(None) => return missing(id),
+            Err(_) => return refusal.into(),
+        };
+        match status::container_phase(container.state) {
+            // Nothing ever ran: this start failed, or one before it, with the same reason.
+            ContainerPhase::Exited if container.started_at == 0 => {
+                let why = if container.message.is_empty() { refusal.error.message() } else { &container.message };
+                let error = Error::new(ErrorKind::Failed, why);
+                if container.reason.is_empty() { error } else { error.with_reason(container.reason) }
+            }
+            ContainerPhase::Created => refusal.with_kind(ErrorKind::InvalidState),
+            phase => Error::new(ErrorKind::InvalidState, format!("the container was started before, it is {phase}")),
+        }
+    }
+}
+
+/// Seconds, rounded up.
+pub(crate) fn whole_seconds(duration: Duration) -> i64 {
+    let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn missing(id: &ContainerId) -> Error {
+    Error::not_found(Object::container(id.as_str()))
+}
+
+pub(crate) fn is_running(container: &cri::ContainerStatus) -> bool {
+    status::container_phase(container.state) == ContainerPhase::Running
+}
+
+/// Whether a container is meant. Runtimes match ids by their beginning, and know no names.
+fn fits(filter: &ContainerFilter, container: &ContainerSummary) -> bool {
+    filter.id.as_ref().is_none_or(|id| *id == container.id)
+        && filter.pod.as_ref().is_none_or(|pod| container.pod.as_ref() == Some(pod))
+        && filter.name.as_ref().is_none_or(|name| *name == container.name)
+        && filter.phase.is_none_or(|phase| phase == container.phase)
+        && filter.labels.iter().all(|(key, value)| container.labels.get(key) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grace_is_never_cut_short() {
+        for (grace, seconds) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2), (10_000, 10)] {
+            assert_eq!(whole_seconds(Duration::from_millis(grace)), seconds, "{grace} ms");
+        }
+        assert_eq!(whole_seconds(Duration::MAX), i64::MAX);
+    }
+}

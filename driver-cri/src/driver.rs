@@ -1,0 +1,206 @@
+//! The driver: one connection to one runtime.
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use k8s_cri::v1 as cri;
+use runtime_core::{
+    Call, Capabilities, Container, Context, Driver, DriverInfo, Error, ErrorKind, Exec, Health, ImageStore, Janitor,
+    Leftover, Object, Pod, Result, admit, compose,
+};
+use tonic::Code;
+use url::Url;
+
+use crate::{capabilities, client::Client, config::Config, error::Refusal, translate::status};
+
+/// The driver's name, which is also its URL scheme.
+pub(crate) const NAME: &str = "cri";
+
+/// How long a runtime may take to say who it is.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A CRI v1 runtime. Cheap to clone.
+#[derive(Clone)]
+pub struct CriDriver(Arc<Inner>);
+
+struct Inner {
+    info: DriverInfo,
+    capabilities: Capabilities,
+    config: Config,
+    client: Client,
+    janitor: Janitor,
+}
+
+/// Connects to a runtime, and learns who it is and what it can do.
+///
+/// # Errors
+/// `Unavailable` when nobody is there, `PermissionDenied`, `InvalidArgument` for a path that is no socket, `Protocol` for
+/// somebody who doesn't speak gRPC, `Unsupported` for a gRPC server without CRI v1. Each names the endpoint.
+pub async fn connect(config: Config) -> Result<CriDriver> {
+    let info = DriverInfo::new(NAME, config.endpoint.to_string());
+    let at_endpoint = |error: Error| error.with_driver(NAME).with_object(Object::endpoint(&info.endpoint));
+    let cx = Context::background().with_timeout(CONNECT_TIMEOUT);
+    let client = cx.run(Client::connect(&config.endpoint)).await.map_err(at_endpoint)?;
+    let (_, status) = fingerprint(&client, &cx).await.map_err(at_endpoint)?;
+    let capabilities = capabilities::of(&config, &status);
+    let janitor = Janitor::default();
+    Ok(CriDriver(Arc::new(Inner { info, capabilities, config, client, janitor })))
+}
+
+/// Connects to the runtime at a `cri:` URL; see [`Config`].
+///
+/// # Errors
+/// Those of [`Config::from_url`] and [`connect`].
+pub fn connect_url(url: Url) -> BoxFuture<'static, Result<Arc<dyn Driver>>> {
+    Box::pin(async move {
+        let driver = connect(Config::from_url(&url)?).await?;
+        Ok(Arc::new(driver) as Arc<dyn Driver>)
+    })
+}
+
+/// Who the runtime is and how.
+async fn fingerprint(client: &Client, cx: &Context) -> Result<(cri::VersionResponse, cri::StatusResponse)> {
+    let version = client.version(cx, cri::VersionRequest { version: String::new() });
+    let version = version.await.map_err(|refusal| match refusal.code {
+        Some(Code::Unimplemented) => {
+            Error::new(ErrorKind::Unsupported, "the endpoint speaks gRPC, but not CRI v1")
+        }
+        _ => Error::from(refusal),
+    })?;
+    let status = client.status(cx, cri::StatusRequest { verbose: false }).await?;
+    Ok((version, status))
+}
+
+impl CriDriver {
+    /// Checks a call before any IO.
+    pub(crate) fn admit(&self, cx: &Context, call: &Call<'_>) -> Result<()> {
+        admit(NAME, &self.0.capabilities, cx, call)
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(crate) fn janitor(&self) -> &Janitor {
+        &self.0.janitor
+    }
+
+    /// The directory below which pods have their logs.
+    pub(crate) fn log_root(&self) -> Option<&Path> {
+        self.0.config.log_root.as_deref()
+    }
+
+    /// A container's status if this very id exists. Runtimes take the beginning of an id for the id.
+    pub(crate) async fn find_container_status(
+        &self,
+        cx: &Context,
+        id: &str,
+        verbose: bool,
+    ) -> Result<Option<(cri::ContainerStatus, Info)>, Refusal> {
+        let request = cri::ContainerStatusRequest { container_id: id.to_owned(), verbose };
+        match self.client().container_status(cx, request).await {
+            Ok(response) => {
+                let info = Info(response.info);
+                Ok(response.status.filter(|status| status.id == id).map(|status| (status, info)))
+            }
+            Err(refusal) if refusal.is_not_found() => Ok(None),
+            // With several containers that the id is the beginning of, containerd doesn't say NotFound.
+            Err(refusal) if refusal.code == Some(Code::Unknown) && !is_whole_id(id) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// A pod's status if this very id exists.
+    pub(crate) async fn find_pod_status(
+        &self,
+        cx: &Context,
+        id: &str,
+        verbose: bool,
+    ) -> Result<Option<(cri::PodSandboxStatus, Info)>, Refusal> {
+        let request = cri::PodSandboxStatusRequest { pod_sandbox_id: id.to_owned(), verbose };
+        match self.client().pod_sandbox_status(cx, request).await {
+            Ok(response) => {
+                let info = Info(response.info);
+                Ok(response.status.filter(|status| status.id == id).map(|status| (status, info)))
+            }
+            Err(refusal) if refusal.is_not_found() => Ok(None),
+            Err(refusal) if refusal.code == Some(Code::Unknown) && !is_whole_id(id) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Whether a container of this very id exists. Asks only where the id could be the beginning of another.
+    pub(crate) async fn may_be_container(&self, cx: &Context, id: &str) -> Result<bool> {
+        Ok(is_whole_id(id) || self.find_container_status(cx, id, false).await?.is_some())
+    }
+
+    /// Whether a pod of this very id exists. Asks only where the id could be the beginning of another.
+    pub(crate) async fn may_be_pod(&self, cx: &Context, id: &str) -> Result<bool> {
+        Ok(is_whole_id(id) || self.find_pod_status(cx, id, false).await?.is_some())
+    }
+}
+
+/// What a runtime says more of an object when it is asked to be verbose. It is no part of CRI, and may hold secrets.
+pub(crate) struct Info(std::collections::HashMap<String, String>);
+
+impl Info {
+    /// The JSON document that containerd and CRI-O put there.
+    pub(crate) fn document(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(self.0.get("info")?).ok()
+    }
+}
+
+/// Ids of runtimes have 64 hex digits; no other id begins with such a one.
+fn is_whole_id(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[async_trait]
+impl Driver for CriDriver {
+    fn info(&self) -> &DriverInfo {
+        &self.0.info
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.0.capabilities
+    }
+
+    async fn ping(&self, cx: &Context) -> Result<Health> {
+        self.admit(cx, &Call::Ping)?;
+        let (version, status) = fingerprint(self.client(), cx).await?;
+        Ok(status::health(version, status))
+    }
+
+    fn pods(&self) -> Option<&dyn Pod> {
+        Some(self)
+    }
+
+    fn containers(&self) -> Option<&dyn Container> {
+        Some(self)
+    }
+
+    fn exec(&self) -> Option<&dyn Exec> {
+        Some(self)
+    }
+
+    fn images(&self) -> Option<&dyn ImageStore> {
+        Some(self)
+    }
+
+    async fn reap(&self, cx: &Context, leftovers: &[Leftover]) -> Result<()> {
+        self.admit(cx, &Call::Reap { leftovers })?;
+        compose::reap(self, cx, leftovers).await
+    }
+
+    async fn settle(&self, cx: &Context) -> Result<()> {
+        self.admit(cx, &Call::Settle)?;
+        self.janitor().settle(cx).await
+    }
+}
+
+impl fmt::Debug for CriDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CriDriver").field("endpoint", &self.0.info.endpoint).finish_non_exhaustive()
+    }
+}

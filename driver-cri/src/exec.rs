@@ -1,0 +1,68 @@
+//! Commands in containers.
+
+use async_trait::async_trait;
+use k8s_cri::v1 as cri;
+use runtime_core::{
+    Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExitCause, ExitStatus, Result, spec::ExecSpec,
+};
+use tonic::Code;
+
+use crate::{
+    container::{is_running, missing, whole_seconds},
+    driver::CriDriver,
+    error::Refusal,
+};
+
+/// The most output of a command, both streams together. Runtimes cut each stream at 16 MiB without a word, and containerd's
+/// answer may have 16 MiB in all; a few bytes of it are not output.
+pub(crate) const MAX_OUTPUT_BYTES: u64 = (16 << 20) - 64;
+
+#[async_trait]
+impl Exec for CriDriver {
+    async fn sync(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecOutput> {
+        self.admit(cx, &Call::ExecSync { id, spec })?;
+        if !self.may_be_container(cx, id.as_str()).await? {
+            return Err(missing(id));
+        }
+        let request = cri::ExecSyncRequest {
+            container_id: id.as_str().to_owned(),
+            cmd: spec.command.clone(),
+            // None is no limit. At the call's own deadline the runtime kills the command as well.
+            timeout: spec.timeout.map_or(0, whole_seconds),
+        };
+        let answer = match self.client().exec_sync(cx, request).await {
+            Ok(answer) => answer,
+            Err(refusal) => return Err(self.why_no_exec(refusal, cx, id).await),
+        };
+        if (answer.stdout.len() + answer.stderr.len()) as u64 > MAX_OUTPUT_BYTES {
+            return Err(too_much());
+        }
+        let exit = ExitStatus::new(ExitCause::Exited(answer.exit_code));
+        Ok(ExecOutput::new(answer.stdout, answer.stderr, exit))
+    }
+}
+
+impl CriDriver {
+    /// Finds out why a command gave no output, from how its container is.
+    async fn why_no_exec(&self, refusal: Refusal, cx: &Context, id: &ContainerId) -> Error {
+        match refusal.code {
+            Some(Code::ResourceExhausted | Code::OutOfRange) => too_much(),
+            Some(Code::DeadlineExceeded) => {
+                Error::new(ErrorKind::DeadlineExceeded, "the command was killed when its time was up")
+            }
+            _ if refusal.is_vague() => match self.find_container_status(cx, id.as_str(), false).await {
+                Ok(None) => missing(id),
+                Ok(Some((container, _))) if !is_running(&container) => {
+                    Error::new(ErrorKind::InvalidState, "the container is not running")
+                }
+                _ if refusal.is_not_found() => refusal.with_kind(ErrorKind::Failed),
+                _ => refusal.into(),
+            },
+            _ => refusal.into(),
+        }
+    }
+}
+
+fn too_much() -> Error {
+    Error::new(ErrorKind::ResourceExhausted, format!("the command wrote more than {MAX_OUTPUT_BYTES} bytes"))
+}

@@ -1,0 +1,122 @@
+//! Pods.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::{join, join_all};
+use k8s_cri::v1 as cri;
+use runtime_core::{
+    Call, Context, Error, Object, Pod, PodFilter, PodId, PodPhase, PodRun, PodStatus, PodSummary, Result, RunOptions,
+    StopOptions, compose,
+    spec::PodSpec,
+};
+
+use crate::{
+    driver::CriDriver,
+    log_directory,
+    translate::{marks, status},
+};
+
+#[async_trait]
+impl Pod for CriDriver {
+    async fn run(&self, cx: &Context, spec: &PodSpec, options: &RunOptions) -> Result<PodRun> {
+        self.admit(cx, &Call::PodRun { spec, options })?;
+        marks::check("labels", &spec.labels)?;
+        marks::check("annotations", &spec.annotations)?;
+        for (path, container) in spec.all_containers() {
+            marks::check_container(container).map_err(|error| error.in_field(&path))?;
+        }
+        compose::run_pod(Arc::new(self.clone()), self.janitor(), cx, spec, options).await
+    }
+
+    async fn stop(&self, cx: &Context, id: &PodId, options: &StopOptions) -> Result<()> {
+        self.admit(cx, &Call::PodStop { id, options })?;
+        if !self.may_be_pod(cx, id.as_str()).await? {
+            return Ok(());
+        }
+        // A sandbox is stopped without grace, so its containers are stopped first.
+        let stopped = if options.grace_period.is_zero() { Ok(()) } else { self.stop_all(cx, id, options).await };
+        let request = cri::StopPodSandboxRequest { pod_sandbox_id: id.as_str().to_owned() };
+        match self.client().stop_pod_sandbox(cx, request).await {
+            Err(refusal) if !refusal.is_not_found() => Err(refusal.into()),
+            _ => stopped,
+        }
+    }
+
+    async fn remove(&self, cx: &Context, id: &PodId) -> Result<()> {
+        self.admit(cx, &Call::PodRemove { id })?;
+        self.remove_pod(cx, id).await
+    }
+
+    async fn status(&self, cx: &Context, id: &PodId) -> Result<PodStatus> {
+        self.admit(cx, &Call::PodStatus { id })?;
+        let filter = cri::ContainerFilter { pod_sandbox_id: id.as_str().to_owned(), ..Default::default() };
+        let containers = self.client().list_containers(cx, cri::ListContainersRequest { filter: Some(filter) });
+        let (pod, containers) = join(self.find_pod_status(cx, id.as_str(), false), containers).await;
+        let (pod, _) = pod?.ok_or_else(|| Error::not_found(Object::pod(id.as_str())))?;
+        Ok(status::pod_status(pod, containers?.containers))
+    }
+
+    async fn list(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodSummary>> {
+        self.admit(cx, &Call::PodList { filter })?;
+        let state = match filter.phase {
+            None => None,
+            Some(PodPhase::Running) => Some(cri::PodSandboxState::SandboxReady),
+            Some(PodPhase::Stopped) => Some(cri::PodSandboxState::SandboxNotready),
+            // No sandbox is ever in another phase.
+            Some(_) => return Ok(Vec::new()),
+        };
+        let theirs = cri::PodSandboxFilter {
+            id: filter.id.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            state: state.map(|state| cri::PodSandboxStateValue { state: state.into() }),
+            label_selector: filter.labels.clone().into_iter().collect(),
+        };
+        let pods = self.client().list_pod_sandbox(cx, cri::ListPodSandboxRequest { filter: Some(theirs) }).await?;
+        Ok(pods.items.into_iter().map(status::pod_summary).filter(|pod| fits(filter, pod)).collect())
+    }
+}
+
+impl CriDriver {
+    /// Removes a pod with its containers, which are killed, and the log directory that wharf made for it.
+    pub(crate) async fn remove_pod(&self, cx: &Context, id: &PodId) -> Result<()> {
+        let Some((pod, _)) = self.find_pod_status(cx, id.as_str(), false).await? else {
+            return Ok(());
+        };
+        let request = cri::RemovePodSandboxRequest { pod_sandbox_id: id.as_str().to_owned() };
+        if let Err(refusal) = self.client().remove_pod_sandbox(cx, request).await
+            && !(refusal.is_vague() && self.find_pod_status(cx, id.as_str(), false).await?.is_none())
+        {
+            return Err(refusal.into());
+        }
+        // Only a directory that the stored spec names as well, so that a stray annotation removes nothing.
+        let made = pod.annotations.get(marks::LOG_DIRECTORY).map(std::path::PathBuf::from);
+        let named = marks::from_json(&pod.annotations).and_then(|spec| spec.log_directory);
+        match made {
+            Some(made) if named.as_ref() == Some(&made) => log_directory::remove(&made).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops all containers of a pod at the same time.
+    async fn stop_all(&self, cx: &Context, pod: &PodId, options: &StopOptions) -> Result<()> {
+        let state = cri::ContainerState::ContainerRunning.into();
+        let filter = cri::ContainerFilter {
+            pod_sandbox_id: pod.as_str().to_owned(),
+            state: Some(cri::ContainerStateValue { state }),
+            ..Default::default()
+        };
+        let request = cri::ListContainersRequest { filter: Some(filter) };
+        let running = self.client().list_containers(cx, request).await?.containers;
+        let stops = running.iter().map(|container| self.stop_container(cx, &container.id, options.grace_period));
+        join_all(stops).await.into_iter().collect()
+    }
+}
+
+/// Whether a pod is meant. Runtimes match ids by their beginning, and know neither names nor namespaces.
+fn fits(filter: &PodFilter, pod: &PodSummary) -> bool {
+    filter.id.as_ref().is_none_or(|id| *id == pod.id)
+        && filter.name.as_ref().is_none_or(|name| *name == pod.name)
+        && filter.namespace.as_ref().is_none_or(|namespace| *namespace == pod.namespace)
+        && filter.phase.is_none_or(|phase| phase == pod.phase)
+        && filter.labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+}

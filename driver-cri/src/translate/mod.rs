@@ -1,0 +1,26 @@
+//! Between wharf's types and CRI's, without IO and in both directions.
+//!
+//! Going to CRI and back keeps everything that CRI can carry. CRI has no "not said" for numbers and texts: zero and empty
+//! mean it.
+
+mod container;
+mod enums;
+pub(crate) mod marks;
+mod mount;
+mod pod;
+mod resources;
+mod security;
+pub(crate) mod status;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+pub use container::{container_config, container_spec};
+pub use pod::{pod_config, pod_spec};
+pub use resources::linux_resources;
+
+/// CRI's way to say nothing.
+fn said(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,61 @@
+//! Waiting for a container's end.
+//!
+//! CRI has no call for it, and containerd 1.6 no events. Where the container's process can be seen from here, its end is
+//! waited for through a pidfd; else the runtime is asked, after 1 ms first and at least every [`MAX_PAUSE`].
+
+use std::{os::fd::OwnedFd, time::Duration};
+
+use runtime_core::{ContainerPhase, Context, ExitCause, ExitStatus, Result};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::{Interest, unix::AsyncFd};
+
+use crate::{
+    driver::{CriDriver, Info},
+    translate::status,
+};
+
+/// The longest time between two questions.
+const MAX_PAUSE: Duration = Duration::from_millis(500);
+
+/// Waits until a container has ended. One that is removed, or isn't there, is `Removed`.
+pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Result<ExitStatus> {
+    let mut pause = Duration::from_millis(1);
+    let mut watched = false;
+    loop {
+        let Some((container, info)) = driver.find_container_status(cx, id, !watched).await? else {
+            return Ok(ExitStatus::new(ExitCause::Removed));
+        };
+        match status::container_phase(container.state) {
+            ContainerPhase::Exited => {
+                return Ok(status::exit(&container).unwrap_or_else(|| ExitStatus::new(ExitCause::Unknown)));
+            }
+            ContainerPhase::Unknown => return Ok(ExitStatus::new(ExitCause::Unknown)),
+            ContainerPhase::Running if !watched => {
+                // Once is enough: the runtime takes a moment to notice the end, and is asked from then on.
+                watched = true;
+                if let Some(process) = process(id, &info) {
+                    cx.run(async { Ok(drop(process.readable().await)) }).await?;
+                    pause = Duration::from_millis(1);
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        cx.run(async { Ok(tokio::time::sleep(pause).await) }).await?;
+        pause = MAX_PAUSE.min(pause * 2);
+    }
+}
+
+/// The container's first process, if it is one of this host as seen from here.
+fn process(id: &str, info: &Info) -> Option<AsyncFd<OwnedFd>> {
+    let pid = info.document()?.get("pid")?.as_i64()?;
+    let pidfd = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::NONBLOCK).ok()?;
+    // The number may mean another process here than it does to the runtime. Runtimes name cgroups by the container's id.
+    // It is read after the process is held, so that the number can't be given to another one in between.
+    let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    if !cgroups.contains(id) {
+        return None;
+    }
+    #[allow(deprecated, reason = "its successor is unsafe for descriptors that change, which an owned one doesn't")]
+    AsyncFd::with_interest(pidfd, Interest::READABLE).ok()
+}
