@@ -10,6 +10,8 @@ pub mod image;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "full")]
+pub mod mocks;
+#[cfg(feature = "full")]
 pub mod proxy;
 #[cfg(feature = "full")]
 pub mod registry;

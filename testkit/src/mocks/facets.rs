@@ -1,0 +1,72 @@
+//! The facets.
+
+#![allow(missing_docs, reason = "mockall makes the methods, which are those of the traits")]
+
+use async_trait::async_trait;
+use mockall::mock;
+use runtime_core::{
+    Container, ContainerFilter, ContainerId, ContainerStatus, ContainerSummary, Context, Exec, ExecOutput,
+    ExitStatus, FilesystemUsage, ImageFilter, ImageStatus, ImageStore, LogOptions, LogStream, Pod, PodFilter,
+    PodId, PodRun, PodStatus, PodSummary, PullOptions, PullStream, Result, RunOptions, StopOptions,
+    helpers::image_ref::ImageReference,
+    spec::{ContainerSpec, ExecSpec, PodSpec},
+};
+
+mock! {
+    /// A mock of [`runtime_core::Pod`].
+    #[derive(Debug)]
+    pub Pod {}
+
+    #[async_trait]
+    impl Pod for Pod {
+        async fn run(&self, cx: &Context, spec: &PodSpec, options: &RunOptions) -> Result<PodRun>;
+        async fn stop(&self, cx: &Context, id: &PodId, options: &StopOptions) -> Result<()>;
+        async fn remove(&self, cx: &Context, id: &PodId) -> Result<()>;
+        async fn status(&self, cx: &Context, id: &PodId) -> Result<PodStatus>;
+        async fn list(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodSummary>>;
+    }
+}
+
+mock! {
+    /// A mock of [`runtime_core::Container`].
+    #[derive(Debug)]
+    pub Container {}
+
+    #[async_trait]
+    impl Container for Container {
+        async fn create(&self, cx: &Context, pod: &PodId, spec: &ContainerSpec) -> Result<ContainerId>;
+        async fn start(&self, cx: &Context, id: &ContainerId) -> Result<()>;
+        async fn stop(&self, cx: &Context, id: &ContainerId, options: &StopOptions) -> Result<()>;
+        async fn remove(&self, cx: &Context, id: &ContainerId) -> Result<()>;
+        async fn status(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStatus>;
+        async fn list(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerSummary>>;
+        async fn wait(&self, cx: &Context, id: &ContainerId) -> Result<ExitStatus>;
+        async fn logs(&self, cx: &Context, id: &ContainerId, options: &LogOptions) -> Result<LogStream>;
+    }
+}
+
+mock! {
+    /// A mock of [`runtime_core::Exec`].
+    #[derive(Debug)]
+    pub Exec {}
+
+    #[async_trait]
+    impl Exec for Exec {
+        async fn sync(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecOutput>;
+    }
+}
+
+mock! {
+    /// A mock of [`runtime_core::ImageStore`].
+    #[derive(Debug)]
+    pub ImageStore {}
+
+    #[async_trait]
+    impl ImageStore for ImageStore {
+        async fn pull(&self, cx: &Context, image: &ImageReference, options: &PullOptions) -> Result<PullStream>;
+        async fn status(&self, cx: &Context, image: &ImageReference) -> Result<ImageStatus>;
+        async fn list(&self, cx: &Context, filter: &ImageFilter) -> Result<Vec<ImageStatus>>;
+        async fn remove(&self, cx: &Context, image: &ImageReference) -> Result<()>;
+        async fn filesystem(&self, cx: &Context) -> Result<Vec<FilesystemUsage>>;
+    }
+}
