@@ -15,6 +15,7 @@ mod fake;
 mod filter;
 mod ids;
 mod image;
+mod lacks;
 mod launch;
 mod names;
 mod refusal;
@@ -26,6 +27,7 @@ mod stats;
 mod status;
 
 pub use calls::Calls;
+pub use lacks::LACKS;
 pub use server::{FakeCri, FakeCriOptions};
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ cases! { Exec;
     the_container_outlives_its_commands: proves [], needs [ExecSync, PodRun, ContainerStatus];
     environment_of_the_command: proves [ExecEnv], needs [ExecSync, PodRun];
     working_directory_of_the_command: proves [ExecCwd], needs [ExecSync, PodRun];
+    a_terminal_for_the_command: proves [ExecTty], needs [ExecSync, PodRun];
     user_of_the_command: proves [ExecUser], needs [ExecSync, PodRun];
 }
 
@@ -196,6 +197,19 @@ async fn working_directory_of_the_command(env: &Env) -> Verdict {
     ensure_eq!(guest_exec(&container, ["cwd"]).await?.stdout_text().trim(), "/work");
     let text = container.exec(&guest_command(["cwd"]).with_cwd("/tmp")).await?.stdout_text();
     ensure_eq!(text.trim(), "/tmp");
+    Ok(())
+}
+
+async fn a_terminal_for_the_command(env: &Env) -> Verdict {
+    let (_, container) = env.idle().await?;
+    let mut spec = guest_command(["do", "readlink", "/proc/self/fd/1", ";;", "err", "merged"]);
+    let plain = container.exec(&spec).await?.stdout_text();
+    ensure!(!plain.contains("/dev/pts"), "{plain}");
+    spec.tty = true;
+    let output = container.exec(&spec).await?;
+    ensure!(output.stdout_text().contains("/dev/pts/"), "{}", output.stdout_text());
+    // A terminal has one stream for both.
+    ensure!(output.stdout_text().contains("merged") && output.stderr.is_empty(), "{output:?}");
     Ok(())
 }
 

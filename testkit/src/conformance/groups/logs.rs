@@ -137,8 +137,9 @@ async fn a_dropped_follower_leaves_the_container_alone(env: &Env) -> Verdict {
 }
 
 async fn a_long_line_is_one_line(env: &Env) -> Verdict {
-    let (_, container) =
-        env.run(&env.pod_running(["do", "bytes", "100000", ";;", "echo", "", ";;", "echo", "next"])).await?;
+    let long = "x".repeat(100_000);
+    let command = ["do", "partial", long.as_str(), ";;", "echo", "", ";;", "echo", "next"];
+    let (_, container) = env.run(&env.pod_running(command)).await?;
     container.wait().await?;
     let lines = lines(&container, &LogOptions::default()).await?;
     let sizes: Vec<_> = lines.iter().map(|line| line.content.len()).collect();
