@@ -106,3 +106,30 @@ pub(super) fn parent(path: &Path) -> &Path {
         None => path,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_inotify_pauses_double_to_a_cap_and_begin_again_when_something_came() {
+        let mut watch = Watch::polling(io::Error::from(io::ErrorKind::QuotaExceeded));
+        let started = tokio::time::Instant::now();
+        for _ in 0..10 {
+            watch.changed().await;
+        }
+        // 1 + 2 + … + 128, then twice the cap.
+        assert_eq!(started.elapsed(), Duration::from_millis(255 + 2 * 250));
+        watch.found();
+        let started = tokio::time::Instant::now();
+        watch.changed().await;
+        assert_eq!(started.elapsed(), FIRST_PAUSE);
+    }
+
+    #[test]
+    fn parents() {
+        for (path, expected) in [("/a/b", "/a"), ("/a", "/"), ("/", "/"), ("a", "."), ("", "")] {
+            assert_eq!(parent(Path::new(path)), Path::new(expected), "{path:?}");
+        }
+    }
+}
