@@ -24,7 +24,7 @@ impl Container for MemoryDriver {
 
     async fn start(&self, cx: &Context, id: &ContainerId) -> Result<()> {
         self.admit(cx, &Call::ContainerStart { id })?;
-        self.run(cx, self.engine().start_container(id.as_str())).await.map(drop)
+        self.call(cx, self.engine().start_container(id.as_str())).await.map(drop)
     }
 
     async fn stop(&self, cx: &Context, id: &ContainerId, options: &StopOptions) -> Result<()> {
@@ -35,7 +35,7 @@ impl Container for MemoryDriver {
                 stopped => stopped,
             }
         };
-        self.run(cx, stop).await
+        self.call(cx, stop).await
     }
 
     async fn remove(&self, cx: &Context, id: &ContainerId) -> Result<()> {
@@ -49,7 +49,7 @@ impl Container for MemoryDriver {
             task.remove_container(id.as_str(), true).await?;
             logs::remove(&container).await
         };
-        self.run(cx, engine.shared().to_the_end(removal)).await
+        self.call(cx, engine.shared().to_the_end(removal)).await
     }
 
     async fn status(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStatus> {
@@ -84,7 +84,7 @@ impl Container for MemoryDriver {
                 exit => exit.map(|exit| translate::exit(&exit)),
             }
         };
-        self.run(cx, wait).await
+        self.call(cx, wait).await
     }
 
     async fn logs(&self, cx: &Context, id: &ContainerId, options: &LogOptions) -> Result<LogStream> {

@@ -86,7 +86,7 @@ impl MemoryDriver {
     }
 
     /// Waits for the engine, but no longer than the context lets.
-    pub(super) async fn run<T>(
+    pub(super) async fn call<T>(
         &self,
         cx: &Context,
         future: impl Future<Output = Result<T, EngineError>>,
@@ -107,7 +107,7 @@ impl Driver for MemoryDriver {
 
     async fn ping(&self, cx: &Context) -> Result<Health> {
         let engine = self.engine();
-        self.run(cx, async {
+        self.call(cx, async {
             engine.faults().meet("ping", Phase::Before).await?;
             engine.shared().check_open()
         })

@@ -13,7 +13,7 @@ impl Exec for MemoryDriver {
         self.admit(cx, &Call::ExecSync { id, spec })?;
         let container = self.engine().container(id.as_str()).map_err(convert)?;
         let launch = translate::exec_launch(spec, &container.launch, EXEC_OUTPUT_BYTES);
-        let output = self.run(cx, self.engine().exec(id.as_str(), launch)).await?;
+        let output = self.call(cx, self.engine().exec(id.as_str(), launch)).await?;
         if output.truncated {
             let message = format!("the command wrote more than {EXEC_OUTPUT_BYTES} bytes");
             return Err(

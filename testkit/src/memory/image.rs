@@ -50,12 +50,12 @@ impl ImageStore for MemoryDriver {
 
     async fn remove(&self, cx: &Context, image: &ImageReference) -> Result<()> {
         self.admit(cx, &Call::ImageRemove { image })?;
-        self.run(cx, self.engine().remove_image(&image.to_string())).await.map(drop)
+        self.call(cx, self.engine().remove_image(&image.to_string())).await.map(drop)
     }
 
     async fn filesystem(&self, cx: &Context) -> Result<Vec<FilesystemUsage>> {
         self.admit(cx, &Call::ImageFilesystem)?;
-        let (bytes, files) = self.run(cx, self.engine().image_usage()).await?;
+        let (bytes, files) = self.call(cx, self.engine().image_usage()).await?;
         let mut usage = FilesystemUsage::new(self.engine().state_dir());
         usage.used = Some(Bytes(bytes));
         usage.inodes_used = Some(files);

@@ -39,7 +39,7 @@ impl PodParts for MemoryDriver {
             PullDecision::Pull => {
                 let credentials = pod.and_then(|pod| pod.credentials_for(reference.registry()));
                 let credentials = credentials.map(translate::credentials).transpose()?;
-                self.run(cx, self.engine().pull(&name, credentials).finish()).await.map(drop)
+                self.call(cx, self.engine().pull(&name, credentials).finish()).await.map(drop)
             }
         }
     }
@@ -47,7 +47,7 @@ impl PodParts for MemoryDriver {
     async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &str) -> Result<PodId> {
         let engine = self.engine();
         let launch = translate::pod_launch(spec, mark, &logs::default_directory(engine, mark));
-        let pod = self.run(cx, engine.create_pod(launch)).await?;
+        let pod = self.call(cx, engine.create_pod(launch)).await?;
         Ok(PodId::new(pod.id))
     }
 
@@ -63,7 +63,7 @@ impl PodParts for MemoryDriver {
         let image = engine.image(&spec.image.reference).map_err(convert)?;
         let in_pod = engine.pod(pod.as_str()).map_err(convert)?;
         let launch = translate::launch(engine.isolation(), &in_pod, pod_spec, spec, &image, mark)?;
-        let container = self.run(cx, engine.create_container(pod.as_str(), launch)).await?;
+        let container = self.call(cx, engine.create_container(pod.as_str(), launch)).await?;
         Ok(ContainerId::new(container.id))
     }
 

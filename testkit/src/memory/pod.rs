@@ -27,7 +27,7 @@ impl Pod for MemoryDriver {
                 stopped => stopped,
             }
         };
-        MemoryDriver::run(self, cx, stop).await
+        self.call(cx, stop).await
     }
 
     async fn remove(&self, cx: &Context, id: &PodId) -> Result<()> {
@@ -55,12 +55,7 @@ impl MemoryDriver {
         let engine = self.engine();
         let _removing = self.mark_removing(engine.containers_of(id.as_str()));
         let (task, id) = (engine.clone(), id.clone());
-        MemoryDriver::run(
-            self,
-            cx,
-            engine.shared().to_the_end(async move { remove(&task, id.as_str()).await }),
-        )
-        .await
+        self.call(cx, engine.shared().to_the_end(async move { remove(&task, id.as_str()).await })).await
     }
 }
 
