@@ -178,6 +178,7 @@ async fn what_never_started_wrote_nothing(env: &Env) -> Verdict {
 async fn logs_go_where_they_are_asked_to(env: &Env) -> Verdict {
     let mut spec = env.pod_running(["echo", "here"]);
     let directory = env.directory().join("logs");
+    std::fs::create_dir(&directory)?;
     spec.log_directory = Some(directory.clone());
     spec.containers[0].log_path = Some("chosen.log".to_owned());
     let (pod, container) = env.run(&spec).await?;

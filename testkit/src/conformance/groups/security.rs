@@ -166,10 +166,16 @@ async fn a_privileged_container(env: &Env) -> Verdict {
     Ok(())
 }
 
+async fn is_mount_point(container: &runtime_core::ContainerHandle, path: &str) -> Result<bool, Failure> {
+    let output = guest_exec(container, ["mount-of", path]).await?;
+    ensure!(output.exit.success(), "{}", output.stderr_text());
+    Ok(output.stdout_text().starts_with(&format!("point={path} ")))
+}
+
 async fn usual_paths_are_masked(env: &Env) -> Verdict {
     let (_, container) = env.idle().await?;
-    let masked = guest_exec(&container, ["mount-of", "/proc/keys"]).await?;
-    ensure!(masked.exit.success(), "/proc/keys is not masked: {}", masked.stderr_text());
+    ensure!(is_mount_point(&container, "/proc/keys").await?, "/proc/keys is not masked");
+    ensure!(is_mount_point(&container, "/proc/sys").await?, "/proc/sys is not read-only");
     Ok(())
 }
 
