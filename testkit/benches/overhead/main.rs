@@ -1,0 +1,66 @@
+//! What wharf adds to a call, as ratios in one run; `cargo xtask bench` prepares a containerd and runs this.
+//!
+//! Ours and the reference take turns, and each pair gives one ratio, so that a machine that gets slower or faster in
+//! between does both the same. A missed goal is told, and is no failure: on a shared machine it may be noise.
+
+mod arguments;
+mod measure;
+mod memory;
+mod pods;
+mod raw;
+mod reads;
+mod table;
+mod target;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use target::{Images, Target};
+
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// The most a call may take on a unix socket, against the raw one.
+const MAX_RATIO: f64 = 1.02;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("overhead: {error}; there are --url URL and --quick");
+            return ExitCode::from(64);
+        }
+    };
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("overhead: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    println!("{}", table::head());
+    println!("{}", memory::measure(arguments.quick).await?);
+    let images = Images::serve().await?;
+
+    let fake = Target::fake(&images).await?;
+    let counted = fake.finish_after(async { fake_rows(&fake, arguments.quick).await }).await?;
+    if let Some(url) = &arguments.url {
+        let real = Target::at(url, &images).await?;
+        real.finish_after(async {
+            reads::measure(&real, arguments.quick).await?;
+            pods::measure(&real, arguments.quick).await
+        })
+        .await?;
+    }
+    println!("\n{counted}");
+    Ok(())
+}
+
+/// What the fake is good for: reads on a socket where there is no containerd, and counting.
+async fn fake_rows(fake: &Target, quick: bool) -> Result<String> {
+    reads::measure(fake, quick).await?;
+    pods::count_calls(fake).await
+}

@@ -1,0 +1,105 @@
+//! The reference: CRI's generated client, called by hand.
+
+use std::path::Path;
+
+use futures::future::try_join;
+use k8s_cri::v1::{self as cri, runtime_service_client::RuntimeServiceClient};
+use tonic::transport::{Channel, Endpoint as Transport};
+use wharf::{
+    cri::{Config, Endpoint, translate},
+    spec::PodSpec,
+};
+
+use crate::Result;
+
+/// A connection without wharf.
+#[derive(Debug, Clone)]
+pub(crate) struct Raw(RuntimeServiceClient<Channel>);
+
+/// A pod with its one container.
+#[derive(Debug)]
+pub(crate) struct RawPod {
+    sandbox: String,
+    container: String,
+}
+
+impl Raw {
+    pub(crate) async fn connect(config: &Config) -> Result<Self> {
+        let address = match &config.endpoint {
+            Endpoint::Unix(path) => format!("unix://{}", path.display()),
+            Endpoint::Tcp(address) => format!("http://{address}"),
+            other => return Err(format!("don't know how to reach {other}").into()),
+        };
+        Ok(Self(RuntimeServiceClient::new(Transport::from_shared(address)?.connect().await?)))
+    }
+
+    /// Runs a pod of one container, whose image is present, with its logs below `logs`. Runtimes want the log
+    /// directories to be there.
+    pub(crate) async fn run(&self, spec: &PodSpec, logs: &Path) -> Result<RawPod> {
+        let main = spec.containers.first().ok_or("a container is missing")?;
+        let mut config = translate::pod_config(spec)?;
+        let mut container = translate::container_config(main, &spec.security)?;
+        let directory = logs.join(&spec.name);
+        tokio::fs::create_dir_all(directory.join(&main.name)).await?;
+        config.log_directory = directory.to_string_lossy().into_owned();
+        container.log_path = format!("{}/0.log", main.name);
+
+        let mut client = self.0.clone();
+        let request =
+            cri::RunPodSandboxRequest { config: Some(config.clone()), runtime_handler: String::new() };
+        let sandbox = client.run_pod_sandbox(request).await?.into_inner().pod_sandbox_id;
+        let request = cri::CreateContainerRequest {
+            pod_sandbox_id: sandbox.clone(),
+            config: Some(container),
+            sandbox_config: Some(config),
+        };
+        let container = client.create_container(request).await?.into_inner().container_id;
+        client.start_container(cri::StartContainerRequest { container_id: container.clone() }).await?;
+        Ok(RawPod { sandbox, container })
+    }
+
+    pub(crate) async fn exec(&self, pod: &RawPod, command: &[&str]) -> Result<()> {
+        let request = cri::ExecSyncRequest {
+            container_id: pod.container.clone(),
+            cmd: command.iter().map(|&word| word.to_owned()).collect(),
+            timeout: 0,
+        };
+        let answer = self.0.clone().exec_sync(request).await?.into_inner();
+        if answer.exit_code == 0 { Ok(()) } else { Err(format!("exit code {}", answer.exit_code).into()) }
+    }
+
+    pub(crate) async fn stop(&self, pod: &RawPod, grace_seconds: i64) -> Result<()> {
+        let mut client = self.0.clone();
+        let request =
+            cri::StopContainerRequest { container_id: pod.container.clone(), timeout: grace_seconds };
+        client.stop_container(request).await?;
+        client.stop_pod_sandbox(cri::StopPodSandboxRequest { pod_sandbox_id: pod.sandbox.clone() }).await?;
+        Ok(())
+    }
+
+    /// Removes the pod with its container, and its logs.
+    pub(crate) async fn remove(&self, pod: &RawPod, name: &str, logs: &Path) -> Result<()> {
+        let request = cri::RemovePodSandboxRequest { pod_sandbox_id: pod.sandbox.clone() };
+        self.0.clone().remove_pod_sandbox(request).await?;
+        Ok(tokio::fs::remove_dir_all(logs.join(name)).await?)
+    }
+
+    /// The two calls that tell a pod's status with its containers, at the same time.
+    pub(crate) async fn pod_status(&self, sandbox: &str) -> Result<()> {
+        let (mut of_pod, mut of_containers) = (self.0.clone(), self.0.clone());
+        let filter = cri::ContainerFilter { pod_sandbox_id: sandbox.to_owned(), ..Default::default() };
+        let status = cri::PodSandboxStatusRequest { pod_sandbox_id: sandbox.to_owned(), verbose: false };
+        try_join(
+            of_pod.pod_sandbox_status(status),
+            of_containers.list_containers(cri::ListContainersRequest { filter: Some(filter) }),
+        )
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn container_status(&self, container: &str) -> Result<()> {
+        let request = cri::ContainerStatusRequest { container_id: container.to_owned(), verbose: false };
+        self.0.clone().container_status(request).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! A CRI runtime to measure on, with the image on it and a client of each kind.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use testkit::{
+    engine::{Engine, EngineOptions},
+    fake_cri::{Calls, FakeCri, FakeCriOptions},
+    image::{guest, standard},
+    memory::STATE_DIR_VARIABLE,
+    registry::{self, Registry},
+};
+use url::Url;
+use wharf::{
+    Client, PodFilter, PullOptions,
+    cri::Config,
+    spec::{ContainerSpec, PodSpec},
+};
+
+use crate::{Result, raw::Raw};
+
+/// Every pod of this run has it, with the run's name.
+const LABEL: &str = "overhead/run";
+
+/// The registry that the image comes from.
+#[derive(Debug)]
+pub(crate) struct Images(Registry);
+
+impl Images {
+    /// Serves the guest image on loopback.
+    pub(crate) async fn serve() -> Result<Self> {
+        let images = tokio::task::spawn_blocking(|| standard::all(&guest::binary()?)).await??;
+        let registry = Registry::start(registry::Options::default()).await?;
+        for named in &images {
+            registry.push(named.name, standard::TAG, &named.image);
+        }
+        Ok(Self(registry))
+    }
+}
+
+/// The runtime. Call [`finish_after`](Self::finish_after), which removes what was made on it.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// What it is, for the rows.
+    pub(crate) name: &'static str,
+    /// Through wharf.
+    pub(crate) client: Client,
+    /// Without wharf.
+    pub(crate) raw: Raw,
+    image: String,
+    run: String,
+    logs: TempDir,
+    fake: Option<(FakeCri, Engine)>,
+}
+
+impl Target {
+    /// A server in this process.
+    pub(crate) async fn fake(images: &Images) -> Result<Self> {
+        let below = std::env::var_os(STATE_DIR_VARIABLE);
+        let state_dir = below.map(|dir| Path::new(&dir).join("overhead-fake"));
+        let engine = Engine::start(EngineOptions { state_dir, ..Default::default() }).await?;
+        let fake = FakeCri::start(engine.clone(), FakeCriOptions::default()).await?;
+        let url = format!("cri://{}", fake.socket().display());
+        let target = Self::connect("fake server", &url, images).await?;
+        Ok(Self { fake: Some((fake, engine)), ..target })
+    }
+
+    /// The runtime at a URL.
+    pub(crate) async fn at(url: &str, images: &Images) -> Result<Self> {
+        Self::connect("containerd", url, images).await
+    }
+
+    async fn connect(name: &'static str, url: &str, images: &Images) -> Result<Self> {
+        let logs = TempDir::new()?;
+        let mut url = Url::parse(url)?;
+        url.query_pairs_mut().clear().append_pair("log_root", &logs.path().to_string_lossy());
+        let client = Client::from_url(url.as_str()).await?;
+        let raw = Raw::connect(&Config::from_url(&url)?).await?;
+        let image = images.0.reference("guest", standard::TAG);
+        client.images().pull(&image, &PullOptions::default()).await?;
+        let run = format!("r{:x}", jiff::Timestamp::now().as_nanosecond());
+        Ok(Self { name, client, raw, image, run, logs, fake: None })
+    }
+
+    /// A pod of one container that idles until it is told to end.
+    pub(crate) fn spec(&self, name: &str) -> PodSpec {
+        let main = ContainerSpec::new("main", &self.image).with_command(["/guest", "pause"]);
+        // Without a uid the name alone tells pods apart, here as for CRI.
+        let mut spec = PodSpec::new(name).with_namespace(&self.run).with_label(LABEL, &self.run);
+        spec.uid = Some(format!("{}-{name}", self.run));
+        spec.with_container(main)
+    }
+
+    /// The directory of the pods' logs.
+    pub(crate) fn logs(&self) -> &Path {
+        self.logs.path()
+    }
+
+    /// What was called, if it is the fake.
+    pub(crate) fn calls(&self) -> Option<&Calls> {
+        self.fake.as_ref().map(|(fake, _)| fake.calls())
+    }
+
+    /// Does the work, then removes the pods and the image, whatever came of it or if it is interrupted.
+    pub(crate) async fn finish_after<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let done = tokio::select! {
+            done = work => done,
+            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        };
+        let cleaned = self.clean().await;
+        let value = done?;
+        cleaned?;
+        Ok(value)
+    }
+
+    async fn clean(&self) -> Result<()> {
+        self.client.settle().await?;
+        for pod in self.client.list_pods(&PodFilter::default().with_label(LABEL, &self.run)).await? {
+            self.client.pod(pod.id).remove().await?;
+        }
+        self.client.images().remove(&self.image).await?;
+        if let Some((_, engine)) = &self.fake {
+            engine.shutdown().await?;
+        }
+        Ok(())
+    }
+}
