@@ -101,7 +101,7 @@ fn invalid(message: impl std::fmt::Display) -> Error {
 
 /// Percent-decodes the path.
 fn decoded(path: &str) -> Result<PathBuf> {
-    if path.is_empty() {
+    if !path.starts_with('/') {
         return Ok(PathBuf::new());
     }
     let as_file = Url::parse(&format!("file://{path}")).ok().and_then(|url| url.to_file_path().ok());

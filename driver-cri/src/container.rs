@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::future::join;
 use k8s_cri::v1 as cri;
 use runtime_core::{
     Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStatus, ContainerSummary, Context, Error,
@@ -65,8 +66,18 @@ impl Container for CriDriver {
 
     async fn status(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStatus> {
         self.admit(cx, &Call::ContainerStatus { id })?;
-        let found = self.find_container_status(cx, id.as_str(), false).await?;
-        found.map(|(container, _)| status::container_status(container)).ok_or_else(|| missing(id))
+        // Only lists tell the pod, and containerd 1.6 tells the image's id nowhere else.
+        let filter = cri::ContainerFilter { id: id.as_str().to_owned(), ..Default::default() };
+        let listed = self.client().list_containers(cx, cri::ListContainersRequest { filter: Some(filter) });
+        let (found, listed) = join(self.find_container_status(cx, id.as_str(), false), listed).await;
+        let (container, _) = found?.ok_or_else(|| missing(id))?;
+        let mut status = status::container_status(container);
+        let listed = listed?.containers.into_iter().find(|listed| listed.id == id.as_str());
+        if let Some(listed) = listed.map(status::container_summary) {
+            status.summary.pod = listed.pod;
+            status.summary.image_id = listed.image_id;
+        }
+        Ok(status)
     }
 
     async fn list(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerSummary>> {

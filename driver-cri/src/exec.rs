@@ -52,10 +52,10 @@ impl CriDriver {
             }
             _ if refusal.is_vague() => match self.find_container_status(cx, id.as_str(), false).await {
                 Ok(None) => missing(id),
-                Ok(Some((container, _))) if !is_running(&container) => {
+                // One that ends at this moment is still shown as running when its process is gone already.
+                Ok(Some((container, _))) if !is_running(&container) || refusal.is_not_found() => {
                     Error::new(ErrorKind::InvalidState, "the container is not running")
                 }
-                _ if refusal.is_not_found() => refusal.with_kind(ErrorKind::Failed),
                 _ => refusal.into(),
             },
             _ => refusal.into(),

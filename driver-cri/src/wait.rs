@@ -17,9 +17,13 @@ use crate::{
 /// The longest time between two questions.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
+/// The same once the process is known to have ended, so that the runtime is about to notice it.
+const MAX_PAUSE_AT_END: Duration = Duration::from_millis(10);
+
 /// Waits until a container has ended. One that is removed, or isn't there, is `Removed`.
 pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Result<ExitStatus> {
     let mut pause = Duration::from_millis(1);
+    let mut max_pause = MAX_PAUSE;
     let mut watched = false;
     loop {
         let Some((container, info)) = driver.find_container_status(cx, id, !watched).await? else {
@@ -35,14 +39,14 @@ pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Resu
                 watched = true;
                 if let Some(process) = process(id, &info) {
                     cx.run(async { Ok(drop(process.readable().await)) }).await?;
-                    pause = Duration::from_millis(1);
+                    (pause, max_pause) = (Duration::from_millis(1), MAX_PAUSE_AT_END);
                     continue;
                 }
             }
             _ => {}
         }
         cx.run(async { Ok(tokio::time::sleep(pause).await) }).await?;
-        pause = MAX_PAUSE.min(pause * 2);
+        pause = max_pause.min(pause * 2);
     }
 }
 

@@ -5,6 +5,8 @@ mod files;
 mod follow;
 mod stream;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::VecDeque, path::Path};
 

@@ -97,7 +97,9 @@ impl Reader {
 
     fn is_wanted(&mut self, line: &LogLine) -> bool {
         if self.skip > 0 {
-            self.skip -= usize::from(line.complete);
+            // A piece of a long line is no line, but one that the log ends in is.
+            let is_line = line.complete || self.assembler.is_none();
+            self.skip -= usize::from(is_line);
             return false;
         }
         self.since.is_none_or(|since| line.timestamp >= since)
