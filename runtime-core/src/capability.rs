@@ -78,6 +78,7 @@ capabilities! {
     ContainerLogsFollow = "container.logs_follow", "Go on reading as it writes, until it ends.";
     ContainerLogsSince = "container.logs_since", "Begin at a time.";
     ContainerLogsTail = "container.logs_tail", "Begin so many lines before the end.";
+    ContainerRootfs = "container.rootfs", "A root file system of its own, from the image.";
     ContainerImageOptions = "container.image_options", "Image annotations and runtime handler.";
     ContainerLogPath = "container.log_path", "A log file of the caller's choice.";
     ContainerWorkingDir = "container.working_dir", "A working directory of the caller's choice.";

@@ -16,7 +16,7 @@ cases! { Exec;
     an_end_other_than_zero_is_data: proves [ExecSync], needs [PodRun];
     arguments_arrive_as_they_are: proves [], needs [ExecSync, PodRun];
     a_command_sees_the_containers_environment: proves [], needs [ExecSync, PodRun, ContainerEnv];
-    binary_output_arrives_whole: proves [], needs [ExecSync, PodRun];
+    binary_output_arrives_whole: proves [], needs [ExecSync, PodRun, ContainerRootfs];
     large_output_arrives_whole: proves [], needs [ExecSync, PodRun];
     output_beyond_the_cap_is_an_error: proves [], needs [ExecSync, PodRun];
     a_missing_command_is_told: proves [], needs [ExecSync, PodRun];
@@ -27,7 +27,7 @@ cases! { Exec;
     several_commands_at_once: proves [], needs [ExecSync, PodRun];
     the_container_outlives_its_commands: proves [], needs [ExecSync, PodRun, ContainerStatus];
     environment_of_the_command: proves [ExecEnv], needs [ExecSync, PodRun];
-    working_directory_of_the_command: proves [ExecCwd], needs [ExecSync, PodRun];
+    working_directory_of_the_command: proves [ExecCwd], needs [ExecSync, PodRun, ContainerRootfs];
     a_terminal_for_the_command: proves [ExecTty], needs [ExecSync, PodRun];
     user_of_the_command: proves [ExecUser], needs [ExecSync, PodRun];
 }

@@ -22,7 +22,7 @@ cases! { Logs;
     a_dropped_follower_leaves_the_container_alone: proves [], needs [ContainerLogsFollow, PodRun, ExecSync];
     a_long_line_is_one_line: proves [], needs [ContainerLogs, PodRun, ContainerWait];
     a_last_line_without_its_end: proves [], needs [ContainerLogs, PodRun, ContainerWait];
-    bytes_that_are_not_text: proves [], needs [ContainerLogs, PodRun, ContainerWait];
+    bytes_that_are_not_text: proves [], needs [ContainerLogs, PodRun, ContainerWait, ContainerRootfs];
     what_never_started_wrote_nothing: proves [], needs [ContainerLogs, ContainerCreate, PodRun];
     logs_go_where_they_are_asked_to: proves [PodLogDirectory, ContainerLogPath], needs [ContainerLogs, PodRun, ContainerWait];
     logs_are_gone_with_the_container: proves [], needs [ContainerLogs, PodRun, ContainerRemove];

@@ -17,7 +17,7 @@ cases! { Security;
     an_unknown_user_name_is_refused: proves [], needs [ContainerUsername, PodRun];
     supplemental_groups: proves [ContainerGroups], needs [PodRun, ContainerLogs, ContainerWait, ContainerUser];
     the_root_can_not_be_written: proves [ContainerReadOnlyRootfs], needs [PodRun, ExecSync];
-    the_root_can_be_written_otherwise: proves [], needs [PodRun, ExecSync];
+    the_root_can_be_written_otherwise: proves [ContainerRootfs], needs [PodRun, ExecSync];
     linux_capabilities_are_dropped_and_added: proves [ContainerLinuxCapabilities], needs [PodRun, ExecSync];
     ambient_capabilities: proves [ContainerAmbientCapabilities], needs [PodRun, ExecSync, ContainerUser];
     privileges_can_not_be_gained: proves [ContainerNoNewPrivs], needs [PodRun, ExecSync];
