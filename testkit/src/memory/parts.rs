@@ -55,14 +55,14 @@ impl PodParts for MemoryDriver {
         &self,
         cx: &Context,
         pod: &PodId,
-        pod_spec: Option<&PodSpec>,
+        _pod_spec: Option<&PodSpec>,
         spec: &ContainerSpec,
         mark: &str,
     ) -> Result<ContainerId> {
         let engine = self.engine();
         let image = engine.image(&spec.image.reference).map_err(convert)?;
         let in_pod = engine.pod(pod.as_str()).map_err(convert)?;
-        let launch = translate::launch(engine.isolation(), &in_pod, pod_spec, spec, &image, mark)?;
+        let launch = translate::launch(engine.isolation(), &in_pod, spec, &image, mark)?;
         let container = self.call(cx, engine.create_container(pod.as_str(), launch)).await?;
         Ok(ContainerId::new(container.id))
     }

@@ -37,7 +37,6 @@ pub(in super::super) fn pod_launch(spec: &PodSpec, mark: &str, default_logs: &Pa
 pub(in super::super) fn launch(
     isolation: Isolation,
     pod: &Pod,
-    _pod_spec: Option<&PodSpec>,
     spec: &ContainerSpec,
     image: &ImageRecord,
     mark: &str,
