@@ -1,6 +1,7 @@
 //! What is wrong with a launch, found before anything is made.
 
-use super::{Engine, EngineError, Isolation, Launch, MountKind, User, parse_signal};
+use super::network;
+use super::{Engine, EngineError, Isolation, Launch, MountKind, PodSpace, Privileges, User, parse_signal};
 
 /// Linux takes no longer host name.
 const MAX_HOSTNAME_BYTES: usize = 64;
@@ -41,22 +42,39 @@ impl Engine {
         if let Some(user) = &launch.user {
             self.check_user(user)?;
         }
-        let wants = [
-            ("mounting", !launch.mounts.is_empty()),
-            ("a read-only root", launch.read_only_rootfs),
-            ("a view of cgroups", !launch.cgroup.is_empty() && !host_image),
+        // With the host's own files there is nothing to mount on, and nothing to protect.
+        let own_root =
+            [("mounting", !launch.mounts.is_empty()), ("a read-only root", launch.read_only_rootfs)];
+        let walls = [
+            ("a view of cgroups", !launch.cgroup.is_empty()),
+            ("changing privileges", launch.privileges != Privileges::default()),
         ];
-        let why = match self.isolation() {
-            Isolation::None => "it needs root",
-            Isolation::Chroot if host_image => "the host image has the host's own files",
+        let (wanted, why) = match self.isolation() {
+            Isolation::Chroot if host_image => (own_root.to_vec(), "the host image has the host's own files"),
             Isolation::Chroot => return Ok(()),
+            Isolation::None => ([own_root, walls].concat(), "it needs root"),
         };
-        match wants.into_iter().find(|(_, wanted)| *wanted) {
+        match wanted.into_iter().find(|(_, wanted)| *wanted) {
             Some((what, _)) => Err(EngineError::Unsupported { what, why }),
-            None if self.isolation() == Isolation::None && !launch.cgroup.is_empty() => {
-                Err(EngineError::Unsupported { what: "a view of cgroups", why })
-            }
             None => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_space(&self, space: &PodSpace) -> Result<(), EngineError> {
+        for (name, value) in &space.sysctls {
+            if name.is_empty() || name.split(['.', '/']).any(str::is_empty) || value.contains('\0') {
+                return Err(EngineError::invalid("sysctls", format!("{name:?} is not a kernel parameter")));
+            }
+        }
+        let unsupported = |what, why| Err(EngineError::Unsupported { what, why });
+        match self.isolation() {
+            Isolation::None if *space != PodSpace::default() => {
+                unsupported("a space of a pod", "it needs root")
+            }
+            Isolation::Chroot if space.network.is_some() && !network::available() => {
+                unsupported("a network", "the program ip is missing")
+            }
+            _ => Ok(()),
         }
     }
 

@@ -2,16 +2,18 @@
 //! what it then spawns is inside. The mounts vanish with the last process.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MntFlags, MsFlags, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{chdir, pivot_root, sethostname};
 
+use super::paths::{Paths, bind, do_mount, mount_point, resolve};
 use super::rootfs::{below, resolve_in_root};
-use super::{CgroupFile, EngineError, Mount, MountKind};
+use super::space::Shares;
+use super::{CgroupFile, EngineError, Mount, MountKind, Propagation};
 
 /// Everything that a container sees, to be built.
 #[derive(Debug, Clone)]
@@ -25,6 +27,20 @@ pub(crate) struct Confinement {
     pub(crate) read_only: bool,
     /// Made if it is missing, as container runtimes do.
     pub(crate) cwd: String,
+    pub(crate) paths: Paths,
+    pub(crate) writable_sys: bool,
+    pub(crate) shares: Shares,
+    pub(crate) pids: Pids,
+}
+
+/// A process tree.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Pids {
+    /// A new one, which begins with the first process.
+    #[default]
+    Own,
+    Join(Arc<File>),
+    Host,
 }
 
 /// What the root is made of.
@@ -43,7 +59,8 @@ pub(crate) enum Base {
 pub(crate) struct Namespaces {
     mnt: File,
     uts: File,
-    pid: File,
+    pids: Pids,
+    shares: Shares,
 }
 
 impl Confinement {
@@ -56,26 +73,41 @@ impl Confinement {
             cgroup: Vec::new(),
             read_only: false,
             cwd: "/".into(),
+            paths: Paths::default(),
+            writable_sys: false,
+            shares: Shares::default(),
+            pids: Pids::Own,
         }
     }
 
     /// Moves the calling thread inside. There is no way back: the thread is to spawn its process and end.
-    pub(crate) fn enter(&self) -> Result<(), EngineError> {
-        unshare(
-            CloneFlags::CLONE_FS
-                | CloneFlags::CLONE_NEWNS
-                | CloneFlags::CLONE_NEWUTS
-                | CloneFlags::CLONE_NEWPID,
-        )
-        .map_err(|error| EngineError::io("unshare", error))?;
+    pub(crate) fn enter(&self) -> Result<Namespaces, EngineError> {
+        let failed = |error: nix::Error| EngineError::io("unshare", error);
+        self.shares.enter()?;
+        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS).map_err(failed)?;
+        match &self.pids {
+            Pids::Own => unshare(CloneFlags::CLONE_NEWPID).map_err(failed)?,
+            Pids::Join(pid) => setns(pid.as_ref(), CloneFlags::CLONE_NEWPID).map_err(failed)?,
+            Pids::Host => {}
+        }
+        // As long as the host's /proc is at hand: in another one this thread may not be seen.
+        let namespaces = Namespaces::of_this_thread(&self.shares, &self.pids)?;
         // Nothing that is mounted from here on may reach the host.
-        do_mount("", Path::new("/"), "", MsFlags::MS_REC | MsFlags::MS_PRIVATE, "")?;
+        do_mount("", Path::new("/"), "", MsFlags::MS_REC | MsFlags::MS_SLAVE, "")?;
         if let Some(hostname) = &self.hostname {
             sethostname(hostname).map_err(|error| EngineError::io("set host name", error))?;
         }
         match &self.base {
-            Base::Host => return self.cgroup_view(Path::new("/")),
-            Base::Directory => bind(&self.root, &self.root, false)?,
+            Base::Host => {
+                if matches!(self.pids, Pids::Join(_)) {
+                    // Where the kernel can't, the host's is seen.
+                    let _ = mount_proc(Path::new("/proc"), "/proc/thread-self/ns/pid_for_children");
+                }
+                self.cgroup_view(Path::new("/"))?;
+                self.paths.apply(Path::new("/"))?;
+                return Ok(namespaces);
+            }
+            Base::Directory => bind(&self.root, &self.root, false, Propagation::Private)?,
             Base::Overlay { lower, upper, work } => {
                 let data = format!(
                     "lowerdir={},upperdir={},workdir={}",
@@ -93,19 +125,32 @@ impl Confinement {
         let cwd = resolve(&self.root, &self.cwd)?;
         fs::create_dir_all(&cwd)
             .map_err(|error| EngineError::invalid("cwd", format!("{}: {error}", self.cwd)))?;
+        self.paths.apply(&self.root)?;
         if self.read_only {
             let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
             do_mount("", &self.root, "", flags, "")?;
         }
-        self.pivot()
+        self.pivot()?;
+        Ok(namespaces)
     }
 
     fn system_mounts(&self) -> Result<(), EngineError> {
-        // The host's, until the first process exists and `mount_proc` can show the container's own.
-        bind(Path::new("/proc"), &mount_point(&self.root, "/proc", true)?, false)?;
+        let proc = mount_point(&self.root, "/proc", true)?;
+        let joined = matches!(self.pids, Pids::Join(_));
+        if !joined || mount_proc(&proc, "/proc/thread-self/ns/pid_for_children").is_err() {
+            // The host's, until the first process exists and its own can be shown.
+            bind(Path::new("/proc"), &proc, false, Propagation::Private)?;
+        }
         let sys = mount_point(&self.root, "/sys", true)?;
-        do_mount("/sys", &sys, "", MsFlags::MS_BIND, "")?;
-        do_mount("", &sys, "", MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, "")?;
+        if self.shares.net.is_some() {
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            do_mount("sysfs", &sys, "sysfs", flags, "")?;
+        } else {
+            do_mount("/sys", &sys, "", MsFlags::MS_BIND, "")?;
+        }
+        if !self.writable_sys {
+            do_mount("", &sys, "", MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, "")?;
+        }
         self.cgroup_view(&self.root)?;
         self.devices()
     }
@@ -134,7 +179,8 @@ impl Confinement {
         for name in ["null", "zero", "full", "random", "urandom", "tty"] {
             let host = Path::new("/dev").join(name);
             if host.exists() {
-                bind(&host, &mount_point(&self.root, &format!("/dev/{name}"), false)?, false)?;
+                let target = mount_point(&self.root, &format!("/dev/{name}"), false)?;
+                bind(&host, &target, false, Propagation::Private)?;
             }
         }
         let links = [
@@ -167,7 +213,7 @@ impl Confinement {
                     EngineError::invalid("mounts", format!("{}: {error}", host_path.display()))
                 })?;
                 let target = mount_point(&self.root, &wanted.container_path, source.is_dir())?;
-                bind(&source, &target, wanted.read_only)
+                bind(&source, &target, wanted.read_only, wanted.propagation)
             }
             MountKind::Tmpfs { size_bytes } => {
                 let target = mount_point(&self.root, &wanted.container_path, true)?;
@@ -191,73 +237,72 @@ impl Confinement {
 }
 
 impl Namespaces {
-    /// Those of the calling thread, which has entered a [`Confinement`] and has just spawned the first process.
-    pub(crate) fn of_this_thread() -> io::Result<Self> {
-        let open = |name: &str| File::open(format!("/proc/thread-self/ns/{name}"));
-        Ok(Self { mnt: open("mnt")?, uts: open("uts")?, pid: open("pid_for_children")? })
+    /// Those of the calling thread.
+    pub(crate) fn of_this_thread(shares: &Shares, pids: &Pids) -> Result<Self, EngineError> {
+        let (mnt, uts) = (open_own("mnt")?, open_own("uts")?);
+        Ok(Self { mnt, uts, pids: pids.clone(), shares: shares.clone() })
+    }
+
+    /// A process tree of its own can be joined from here on: the calling thread has spawned its first process.
+    pub(crate) fn begin(&mut self) -> Result<(), EngineError> {
+        if matches!(self.pids, Pids::Own) {
+            self.pids = Pids::Join(Arc::new(open_own("pid_for_children")?));
+        }
+        Ok(())
+    }
+
+    /// The process tree, for others to join.
+    pub(crate) fn pids(&self) -> Pids {
+        self.pids.clone()
     }
 
     /// Moves the calling thread in; what it spawns is inside. The thread is to end after that.
     pub(crate) fn enter(&self) -> Result<(), EngineError> {
         let failed = |error: nix::Error| EngineError::io("enter the container", error);
+        self.shares.enter()?;
         unshare(CloneFlags::CLONE_FS).map_err(failed)?;
-        setns(&self.pid, CloneFlags::CLONE_NEWPID).map_err(failed)?;
+        if let Pids::Join(pids) = &self.pids {
+            setns(pids.as_ref(), CloneFlags::CLONE_NEWPID).map_err(failed)?;
+        }
         setns(&self.uts, CloneFlags::CLONE_NEWUTS).map_err(failed)?;
         // Last: it also changes the root, to the container's.
         setns(&self.mnt, CloneFlags::CLONE_NEWNS).map_err(failed)
     }
 
-    /// Shows the container's own processes at `/proc`, where the kernel can (6.18 and later); `pid` is its first one.
-    /// Only that process's first moments see the host's. To be called on a thread that then ends.
-    pub(crate) fn mount_proc(&self, pid: i32) {
+    /// Shows the container's own processes at `/proc`, where the kernel can; `pid` is its first one. Only that process's
+    /// first moments see the host's. To be called on a thread that then ends.
+    pub(crate) fn show_processes(&self, pid: i32, paths: &Paths) {
         let mounted = self.enter().and_then(|()| {
-            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-            do_mount("proc", Path::new("/proc"), "proc", flags, &format!("pidns=/proc/{pid}/ns/pid"))
+            mount_proc(Path::new("/proc"), &format!("/proc/{pid}/ns/pid"))?;
+            // The new one has covered them.
+            paths.below("/proc").apply(Path::new("/"))
         });
         if let Err(error) = mounted {
             tracing::debug!(%error, pid, "the container keeps the host's /proc");
         }
     }
-}
 
-fn bind(source: &Path, target: &Path, read_only: bool) -> Result<(), EngineError> {
-    let source = source.to_string_lossy();
-    do_mount(&source, target, "", MsFlags::MS_BIND | MsFlags::MS_REC, "")?;
-    if read_only {
-        do_mount("", target, "", MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, "")?;
-    }
-    Ok(())
-}
-
-/// Makes sure that there is something to mount on.
-fn mount_point(root: &Path, path: &str, directory: bool) -> Result<PathBuf, EngineError> {
-    let target = resolve(root, path)?;
-    let made = if directory {
-        fs::create_dir_all(&target)
-    } else {
-        fs::create_dir_all(target.parent().unwrap_or(root))
-            .and_then(|()| File::options().create(true).append(true).open(&target).map(drop))
-    };
-    // A file where a directory should be, or the other way round: mounting says so better.
-    if target.exists() {
-        Ok(target)
-    } else {
-        made.map(|()| target).map_err(|error| EngineError::io(path, error))
+    /// Pids of everything that sees this container's files: all that runs in it, whoever started it.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let Ok(own) = self.mnt.metadata().map(|own| own.ino()) else { return Vec::new() };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| {
+                let pid = entry.file_name().to_str()?.parse().ok()?;
+                let inside = fs::metadata(entry.path().join("ns/mnt")).ok()?.ino() == own;
+                inside.then_some(pid)
+            })
+            .collect()
     }
 }
 
-fn resolve(root: &Path, path: &str) -> Result<PathBuf, EngineError> {
-    resolve_in_root(root, Path::new(path)).map_err(|error| EngineError::io(path, error))
+fn open_own(namespace: &str) -> Result<File, EngineError> {
+    File::open(format!("/proc/thread-self/ns/{namespace}"))
+        .map_err(|error| EngineError::io("open a namespace", error))
 }
 
-fn do_mount(source: &str, target: &Path, kind: &str, flags: MsFlags, data: &str) -> Result<(), EngineError> {
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    mount(some(source).as_deref(), target, some(kind).as_deref(), flags, some(data).as_deref()).map_err(
-        |error| {
-            EngineError::io(
-                format!("mount {} on {}", if kind.is_empty() { source } else { kind }, target.display()),
-                error,
-            )
-        },
-    )
+/// Shows the processes of a process tree, from kernel 6.18 on.
+fn mount_proc(at: &Path, tree: &str) -> Result<(), EngineError> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    do_mount("proc", at, "proc", flags, &format!("pidns={tree}"))
 }

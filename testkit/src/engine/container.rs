@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{ImageRecord, User};
+use super::{ImageRecord, Privileges, User};
 
 /// What a container is made of. Command and environment are taken as they are; nothing of the image's is merged in.
 #[derive(Clone, Default)]
@@ -29,6 +29,18 @@ pub struct Launch {
     pub user: Option<User>,
     /// Further groups of the user.
     pub supplementary_groups: Vec<u32>,
+    /// What its processes may do.
+    pub privileges: Privileges,
+    /// The process tree it runs in.
+    pub pids: PidSpace,
+    /// Who is killed first when the host's memory runs out. `None`: as the engine.
+    pub oom_score_adj: Option<i32>,
+    /// Files that are empty in the container, directories too; what does not exist is left out.
+    pub masked_paths: Vec<String>,
+    /// Paths that can't be written to; what does not exist is left out.
+    pub read_only_paths: Vec<String>,
+    /// `/sys` can be written to.
+    pub writable_sys: bool,
     /// A terminal for the process: output and errors are one stream.
     pub tty: bool,
     /// Keeps standard input open for [`Engine::take_stdin`](super::Engine::take_stdin); otherwise it is empty.
@@ -80,6 +92,32 @@ pub struct Mount {
     pub read_only: bool,
     /// What is mounted.
     pub kind: MountKind,
+    /// Whether mounts made later are seen.
+    pub propagation: Propagation,
+}
+
+/// Whether mounts that the host makes later, below a path that is mounted in a container, are seen there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// They are not.
+    #[default]
+    Private,
+    /// They are, provided that the host's own mount is shared.
+    HostToContainer,
+}
+
+/// The process tree that a container runs in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum PidSpace {
+    /// One of its own, in which its first process is number 1; the others end with it.
+    #[default]
+    Container,
+    /// That of the pod's own process; one of its own where the pod has none.
+    Pod,
+    /// That of another container, by id, which has to run when this one is started.
+    Target(String),
+    /// The host's.
+    Host,
 }
 
 /// What can be mounted.

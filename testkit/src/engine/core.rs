@@ -17,6 +17,7 @@ use super::image::ImageTable;
 use super::isolation::{Abilities, probe};
 use super::process::{ProcessTable, kill_tree, lock};
 use super::rootfs::remove_tree;
+use super::space::Space;
 use super::{EngineError, EngineOptions, Event, Faults, Isolation, Pod};
 
 /// How long the end of an engine waits for killed processes.
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) abilities: Abilities,
     pub(crate) runtime: Handle,
     pub(crate) pods: Mutex<BTreeMap<String, Pod>>,
+    /// What ready pods have of their own.
+    pub(crate) spaces: Mutex<BTreeMap<String, Arc<Space>>>,
     pub(crate) containers: Mutex<BTreeMap<String, Arc<Entry>>>,
     pub(crate) images: ImageTable,
     pub(crate) events: Events,
@@ -88,6 +91,7 @@ impl Engine {
             abilities,
             runtime: runtime.handle().clone(),
             pods: Mutex::default(),
+            spaces: Mutex::default(),
             containers: Mutex::default(),
             images,
             events: Events::new(),
@@ -104,6 +108,11 @@ impl Engine {
     /// How containers are kept apart from the host here.
     pub fn isolation(&self) -> Isolation {
         self.shared().abilities.isolation
+    }
+
+    /// Whether pods can have networks of their own here.
+    pub fn has_networks(&self) -> bool {
+        self.isolation() == Isolation::Chroot && super::network::available()
     }
 
     /// Where state lives.
@@ -182,6 +191,9 @@ impl Shared {
             }
         });
         drop(entries);
+        let spaces = std::mem::take(&mut *lock(&self.spaces));
+        let closing = futures::future::join_all(spaces.into_values().map(Space::close));
+        let _ = runtime.block_on(async { tokio::time::timeout(LAST_WAIT, closing).await });
         lock(&self.pods).clear();
         self.images.clear();
         remove_tree(&self.state_dir).map_err(|error| EngineError::io("remove the state directory", error))?;

@@ -67,6 +67,7 @@ async fn try_out(scratch: &Path, overlay: bool) -> Result<(), EngineError> {
             };
             Confinement { root: directory("root")?, hostname: Some("probe".into()), ..Confinement::new(base) }
                 .enter()
+                .map(drop)
         }
     })
     .await;

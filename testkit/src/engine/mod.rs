@@ -4,6 +4,7 @@
 //! As root each container gets its own mounts, host name and process tree ([`Isolation::Chroot`]); otherwise its
 //! processes run directly in a copy of the image ([`Isolation::None`]) and what needs root is refused.
 
+mod capabilities;
 mod check;
 mod confine;
 mod container;
@@ -19,18 +20,25 @@ mod ledger;
 mod lifecycle;
 mod log;
 mod memory;
+mod network;
 mod options;
+mod paths;
 mod pod;
+mod privileges;
 mod process;
 mod rootfs;
 mod run;
+mod seccomp;
 mod signal;
+mod space;
 mod spawn;
 mod streams;
 mod sweep;
 mod user;
 
-pub use container::{CgroupFile, Container, ContainerState, Exit, Launch, Mount, MountKind, Outcome};
+pub use capabilities::LinuxCapabilities;
+pub use container::{CgroupFile, Container, ContainerState, Exit, Launch, Mount, MountKind, Outcome, PidSpace, Propagation,
+};
 pub use core::Engine;
 pub use error::{EngineError, Object};
 pub use event::{Event, EventKind, Subject};
@@ -42,7 +50,8 @@ pub use image::{
 pub use isolation::Isolation;
 pub use ledger::{Ledger, LiveExec, LiveProcess};
 pub use options::EngineOptions;
-pub use pod::{Pod, PodLaunch};
+pub use pod::{Pod, PodLaunch, PodNetwork, PodProcess, PodSpace, PublishedPort};
+pub use privileges::Privileges;
 pub use signal::parse_signal;
 pub use streams::{Input, Output, TerminalSize};
 pub use sweep::{Swept, sweep};

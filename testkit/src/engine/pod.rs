@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +12,8 @@ use serde_json::Value;
 
 use super::core::{Engine, random_id};
 use super::process::lock;
-use super::{EngineError, EventKind, Object};
+use super::space::Space;
+use super::{EngineError, EventKind, Object, User};
 
 /// What a pod is made of.
 #[derive(Clone, Default)]
@@ -25,6 +28,8 @@ pub struct PodLaunch {
     pub attempt: u32,
     /// Host name of its containers, unless they bring one.
     pub hostname: Option<String>,
+    /// What its containers have together.
+    pub space: PodSpace,
     /// Where log paths of its containers start, for the caller's use; made if it is missing.
     pub log_directory: Option<PathBuf>,
     /// For the caller's use.
@@ -42,6 +47,47 @@ impl fmt::Debug for PodLaunch {
     }
 }
 
+/// What the containers of a pod share with each other and not with the host. By default that is nothing: the network
+/// and inter-process communication are the host's, and each container has a process tree of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodSpace {
+    /// A network of its own, with an address that the host reaches. `None`: the host's.
+    pub network: Option<PodNetwork>,
+    /// Shared memory, semaphores and message queues of its own.
+    pub ipc: bool,
+    /// A process of the pod's own, in a tree that containers can [join](super::PidSpace::Pod).
+    pub process: Option<PodProcess>,
+    /// Kernel parameters of these namespaces, by name.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// A pod's network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodNetwork {
+    /// Ports of the host that lead to the pod.
+    pub ports: Vec<PublishedPort>,
+}
+
+/// A TCP port of the host that leads to a port of the pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedPort {
+    /// Address of the host to listen at. `None`: all of IPv4.
+    pub host_ip: Option<IpAddr>,
+    /// Port of the host.
+    pub host_port: u16,
+    /// Port in the pod.
+    pub port: u16,
+}
+
+/// The first process in a pod's tree. It waits, and reaps whatever loses its parent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodProcess {
+    /// Whom it runs as. `None`: root.
+    pub user: Option<User>,
+    /// Further groups of the user.
+    pub supplementary_groups: Vec<u32>,
+}
+
 /// A pod, as it was when it was asked for.
 #[derive(Debug, Clone)]
 pub struct Pod {
@@ -53,6 +99,10 @@ pub struct Pod {
     pub created_at: Timestamp,
     /// When it was stopped; `None` while it is ready.
     pub stopped_at: Option<Timestamp>,
+    /// The address of its own network; `None` when it has none, or is stopped.
+    pub address: Option<Ipv4Addr>,
+    /// Its own process as the host sees it; `None` when it has none, or is stopped.
+    pub pid: Option<i32>,
 }
 
 impl Pod {
@@ -65,6 +115,7 @@ impl Pod {
     fn stop_now(&mut self) -> bool {
         let was_ready = self.is_ready();
         self.stopped_at.get_or_insert_with(Timestamp::now);
+        (self.address, self.pid) = (None, None);
         was_ready
     }
 
@@ -89,11 +140,14 @@ impl Engine {
                     self.check_hostname(hostname)?;
                 }
                 let logs = launch.log_directory.clone();
-                let pod = Pod {
+                self.check_space(&launch.space)?;
+                let mut pod = Pod {
                     id: random_id()?,
                     launch: std::sync::Arc::new(launch),
                     created_at: Timestamp::now(),
                     stopped_at: None,
+                    address: None,
+                    pid: None,
                 };
                 shared.check_pod_name(&pod)?;
                 if let Some(logs) = logs {
@@ -102,7 +156,10 @@ impl Engine {
                         EngineError::io(format!("log directory {}", logs.display()), error)
                     })?;
                 }
-                shared.insert_pod(pod)
+                // Dropped with this future, the space is gone again.
+                let space = Space::make(shared, &pod.id, &pod.launch.space).await?;
+                (pod.address, pod.pid) = (space.address(), space.pid());
+                shared.insert_pod(pod, space)
             })
             .await
     }
@@ -126,6 +183,7 @@ impl Engine {
                     .into_iter()
                     .map(|container| async move { self.stop_quietly(&container, grace).await });
                 futures::future::join_all(stops).await.into_iter().collect::<Result<(), _>>()?;
+                shared.close_space(id).await;
                 if was_ready {
                     shared.events.pod(EventKind::Stopped, id);
                 }
@@ -153,6 +211,7 @@ impl Engine {
                     .into_iter()
                     .map(|container| async move { self.remove_quietly(&container).await });
                 futures::future::join_all(removals).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+                shared.close_space(id).await;
                 if was_ready {
                     shared.events.pod(EventKind::Stopped, id);
                 }
@@ -182,6 +241,19 @@ impl Engine {
 }
 
 impl super::core::Shared {
+    /// What the containers of a pod share; nothing when it is stopped.
+    pub(crate) fn space(&self, pod: &str) -> Arc<Space> {
+        lock(&self.spaces).get(pod).cloned().unwrap_or_default()
+    }
+
+    /// Not given up half-way when the caller goes away.
+    async fn close_space(&self, pod: &str) {
+        let space = lock(&self.spaces).remove(pod);
+        if let Some(space) = space {
+            let _ = self.runtime.spawn(space.close()).await;
+        }
+    }
+
     fn check_pod_name(&self, new: &Pod) -> Result<(), EngineError> {
         let name = new.full_name();
         match lock(&self.pods).values().find(|pod| pod.full_name() == name) {
@@ -190,13 +262,15 @@ impl super::core::Shared {
         }
     }
 
-    fn insert_pod(&self, new: Pod) -> Result<Pod, EngineError> {
+    fn insert_pod(&self, new: Pod, space: Space) -> Result<Pod, EngineError> {
         let name = new.full_name();
         let mut pods = lock(&self.pods);
         if let Some(pod) = pods.values().find(|pod| pod.full_name() == name) {
             return Err(EngineError::NameTaken { object: Object::Pod, name, existing: pod.id.clone() });
         }
+        self.check_open()?;
         pods.insert(new.id.clone(), new.clone());
+        lock(&self.spaces).insert(new.id.clone(), Arc::new(space));
         drop(pods);
         self.events.pod(EventKind::Created, &new.id);
         self.events.pod(EventKind::Started, &new.id);

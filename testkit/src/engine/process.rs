@@ -282,6 +282,15 @@ impl ProcessTable {
         Stat::parse(pid, &io::read_to_string(File::from(file)).ok()?)
     }
 
+    /// Tells the kernel who is to be killed first when memory runs out.
+    pub(crate) fn set_oom_score(&self, pid: i32, score: i32) -> Result<(), EngineError> {
+        let failed = |error: io::Error| EngineError::io(format!("set the OOM score {score}"), error);
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let file = openat(&self.proc, format!("{pid}/oom_score_adj").as_str(), flags, Mode::empty());
+        let mut file = file.map(File::from).map_err(|error| failed(error.into()))?;
+        file.write_all(score.to_string().as_bytes()).map_err(failed)
+    }
+
     fn change(&self, change: impl FnOnce(&mut BTreeMap<i32, LiveProcess>)) {
         let mut live = lock(&self.live);
         change(&mut live);

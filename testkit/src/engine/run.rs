@@ -6,16 +6,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::confine::Confinement;
+use super::confine::{Confinement, Namespaces, Pids};
 use super::core::Shared;
 use super::entry::{Entry, Main};
 use super::log::LogFile;
 use super::memory::MemoryWatch;
+use super::paths::Paths;
 use super::process::{Process, kill_orphans, kill_tree, lock, signal};
+use super::space::Space;
 use super::spawn::{Command, Place, spawn};
 use super::streams::{Output, Streams};
 use super::{
-    ContainerState, EngineError, EventKind, Exit, Isolation, Launch, Object, Outcome, User, parse_signal,
+    ContainerState, EngineError, EventKind, Exit, Isolation, Launch, Object, Outcome, PidSpace, User,
+    parse_signal,
 };
 
 /// What a container that cannot be started exits with, as containerd has it.
@@ -89,11 +92,16 @@ impl Shared {
         }
         let log = LogFile::open(entry.launch.log_path.clone()).await;
         let log = Arc::new(log.map_err(|error| EngineError::io("open the log", error))?);
-        let (place, command) = (self.place(entry), self.command(entry));
+        let (place, command) = (self.place(entry)?, self.command(entry));
         let (mut process, namespaces) =
             spawn(place, command, Arc::clone(&self.processes), self.runtime.clone()).await?;
         let started_at = Timestamp::now();
         let pid = process.pid();
+        if let Some(score) = entry.launch.oom_score_adj {
+            self.processes.set_oom_score(pid, score)?;
+        }
+        // Alone in its process tree, the others end with it.
+        let neighbours = namespaces.clone().filter(|_| entry.launch.pids != PidSpace::Container);
         let Streams { stdin, stdout, stderr, terminal } = process.take_streams();
         let stdin = stdin.filter(|_| entry.launch.stdin);
         *lock(&entry.log) = Some(Arc::clone(&log));
@@ -107,7 +115,8 @@ impl Shared {
             let ended = || Box::new(tokio::io::empty()) as Output;
             log.pump(stdout.unwrap_or_else(ended), stderr.unwrap_or_else(ended)).await;
         };
-        tokio::spawn(supervise(Arc::clone(self), Arc::clone(entry), process, pump, memory, started_at));
+        let (shared, entry) = (Arc::clone(self), Arc::clone(entry));
+        tokio::spawn(supervise(shared, entry, process, neighbours, pump, memory, started_at));
         Ok(())
     }
 
@@ -119,19 +128,40 @@ impl Shared {
         });
     }
 
-    fn place(&self, entry: &Entry) -> Place {
-        match self.abilities.isolation {
-            Isolation::None => Place::Direct(entry.files.root()),
-            Isolation::Chroot => Place::Fresh(Box::new(Confinement {
-                root: entry.files.root(),
-                hostname: entry.hostname.clone(),
-                mounts: entry.launch.mounts.clone(),
-                cgroup: entry.launch.cgroup.clone(),
-                read_only: entry.launch.read_only_rootfs,
-                cwd: entry.cwd(),
-                ..Confinement::new(entry.files.base())
-            })),
+    fn place(&self, entry: &Entry) -> Result<Place, EngineError> {
+        if self.abilities.isolation == Isolation::None {
+            return Ok(Place::Direct(entry.files.root()));
         }
+        let space = self.space(&entry.pod);
+        let Launch { masked_paths, read_only_paths, .. } = &*entry.launch;
+        Ok(Place::Fresh(Box::new(Confinement {
+            root: entry.files.root(),
+            hostname: entry.hostname.clone(),
+            mounts: entry.launch.mounts.clone(),
+            cgroup: entry.launch.cgroup.clone(),
+            read_only: entry.launch.read_only_rootfs,
+            cwd: entry.cwd(),
+            paths: Paths { masked: masked_paths.clone(), read_only: read_only_paths.clone() },
+            writable_sys: entry.launch.writable_sys,
+            shares: space.shares.clone(),
+            pids: self.pids(entry, &space)?,
+            ..Confinement::new(entry.files.base())
+        })))
+    }
+
+    /// The process tree that the container is to run in.
+    fn pids(&self, entry: &Entry, space: &Space) -> Result<Pids, EngineError> {
+        Ok(match &entry.launch.pids {
+            PidSpace::Container => Pids::Own,
+            PidSpace::Pod => space.pids.clone(),
+            PidSpace::Host => Pids::Host,
+            PidSpace::Target(id) => {
+                let target = self.container(id)?;
+                let main = lock(&target.main);
+                let main = main.as_ref().ok_or_else(|| target.wrong_state())?;
+                main.namespaces.as_ref().map_or(Pids::Own, |namespaces| namespaces.pids())
+            }
+        })
     }
 
     /// The container's own process; exec starts from it.
@@ -153,6 +183,7 @@ impl Shared {
                 .filter(|_| self.abilities.isolation == Isolation::Chroot)
                 .or_else(image_user),
             groups: entry.launch.supplementary_groups.clone(),
+            privileges: entry.launch.privileges,
             stdin: entry.launch.stdin,
             tty: entry.launch.tty,
             is_exec: false,
@@ -227,6 +258,7 @@ async fn supervise(
     shared: Arc<Shared>,
     entry: Arc<Entry>,
     process: Process,
+    neighbours: Option<Arc<Namespaces>>,
     pump: impl Future<Output = ()> + Send + 'static,
     memory: Option<MemoryWatch>,
     started_at: Timestamp,
@@ -241,6 +273,11 @@ async fn supervise(
     let leaders = shared.processes.take_leaders(&entry.id);
     if shared.abilities.isolation == Isolation::None {
         kill_orphans(&leaders);
+    }
+    if let Some(namespaces) = neighbours {
+        for pid in namespaces.processes() {
+            kill_tree(pid);
+        }
     }
     if timeout(LOG_DRAIN, &mut pump).await.is_err() {
         pump.abort();

@@ -6,16 +6,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::process::{Gid, Uid};
+use nix::sched::{CloneFlags, unshare};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::confine::{Confinement, Namespaces};
+use super::confine::{Confinement, Namespaces, Pids};
 use super::process::{Process, ProcessTable};
 use super::rootfs::{below, resolve_in_root};
+use super::space::Shares;
 use super::streams::{Preparation, Wiring};
 use super::user::{ResolvedUser, User};
-use super::{EngineError, LiveProcess};
+use super::{EngineError, LiveProcess, Privileges};
 
 /// What containers run with when nobody says otherwise.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -31,6 +32,7 @@ pub(crate) struct Command {
     /// `None`: the engine's own.
     pub(crate) user: Option<User>,
     pub(crate) groups: Vec<u32>,
+    pub(crate) privileges: Privileges,
     pub(crate) stdin: bool,
     pub(crate) tty: bool,
     pub(crate) is_exec: bool,
@@ -41,6 +43,8 @@ pub(crate) struct Command {
 pub(crate) enum Place {
     /// In a container that this process starts.
     Fresh(Box<Confinement>),
+    /// In a process tree of its own, with the host's files.
+    Pause(Shares),
     /// In a running container.
     Join(Arc<Namespaces>),
     /// On the host, with its files looked up under a directory.
@@ -54,24 +58,20 @@ pub(crate) async fn spawn(
     processes: Arc<ProcessTable>,
     runtime: Handle,
 ) -> Result<(Process, Option<Arc<Namespaces>>), EngineError> {
-    let fresh = matches!(place, Place::Fresh(_));
-    let process = on_thread("spawn", move || {
+    let paths = match &place {
+        Place::Fresh(confinement) if matches!(confinement.pids, Pids::Own) => Some(confinement.paths.clone()),
+        _ => None,
+    };
+    let (process, namespaces) = on_thread("spawn", move || {
         let _entered = runtime.enter();
-        let process = spawn_here(&place, &command, &processes, &runtime)?;
-        let namespaces = if fresh {
-            let open =
-                Namespaces::of_this_thread().map_err(|error| EngineError::io("open namespaces", error))?;
-            Some(Arc::new(open))
-        } else {
-            None
-        };
-        Ok((process, namespaces))
-    });
-    let (process, namespaces) = process.await?;
-    if let Some(namespaces) = &namespaces {
+        let (process, namespaces) = spawn_here(&place, &command, &processes, &runtime)?;
+        Ok((process, namespaces.map(Arc::new)))
+    })
+    .await?;
+    if let (Some(namespaces), Some(paths)) = (&namespaces, paths) {
         let (namespaces, pid) = (Arc::clone(namespaces), process.pid());
         on_thread("mount-proc", move || {
-            namespaces.mount_proc(pid);
+            namespaces.show_processes(pid, &paths);
             Ok(())
         })
         .await?;
@@ -97,19 +97,21 @@ fn spawn_here(
     command: &Command,
     processes: &Arc<ProcessTable>,
     runtime: &Handle,
-) -> Result<Process, EngineError> {
+) -> Result<(Process, Option<Namespaces>), EngineError> {
+    let mut root = Path::new("/");
+    let mut namespaces = None;
+    match place {
+        Place::Fresh(confinement) => namespaces = Some(confinement.enter()?),
+        Place::Pause(shares) => {
+            shares.enter()?;
+            unshare(CloneFlags::CLONE_NEWPID).map_err(|error| EngineError::io("unshare", error))?;
+            namespaces = Some(Namespaces::of_this_thread(shares, &Pids::Own)?);
+        }
+        Place::Join(namespaces) => namespaces.enter()?,
+        Place::Direct(files) => root = files,
+    }
+    // Its terminal, too, is the container's own.
     let wiring = Wiring::new(command.tty, command.stdin)?;
-    let root = match place {
-        Place::Fresh(confinement) => {
-            confinement.enter()?;
-            Path::new("/")
-        }
-        Place::Join(namespaces) => {
-            namespaces.enter()?;
-            Path::new("/")
-        }
-        Place::Direct(root) => root,
-    };
     let user = command.user.as_ref().map(|user| user.resolve(root, &command.groups)).transpose()?;
     let cwd = resolve_in_root(root, Path::new(&command.cwd)).unwrap_or_else(|_| below(root, &command.cwd));
     if !cwd.is_dir() {
@@ -121,9 +123,7 @@ fn spawn_here(
     env.extend(home(command, user.as_ref()).map(|home| ("HOME".to_owned(), home)));
     let args = command.argv.get(1..).unwrap_or_default();
     let preparation = Preparation { name, args, env: &env, cwd: &cwd };
-    if let Some(user) = user {
-        become_user(&user).map_err(|error| EngineError::io("change user", error))?;
-    }
+    command.privileges.take_on(user.as_ref())?;
     let (child, streams) = wiring.spawn(&program, &preparation).map_err(|error| spawn_error(name, error))?;
     let live = |pid| LiveProcess {
         pid,
@@ -131,7 +131,11 @@ fn spawn_here(
         argv: command.argv.clone(),
         is_exec: command.is_exec,
     };
-    Process::adopt(child, streams, live, processes, runtime)
+    let process = Process::adopt(child, streams, live, processes, runtime)?;
+    if let Some(namespaces) = &mut namespaces {
+        namespaces.begin()?;
+    }
+    Ok((process, namespaces))
 }
 
 /// The file that `name` stands for, by the rules of `execvp` applied inside the root.
@@ -172,15 +176,6 @@ fn home(command: &Command, user: Option<&ResolvedUser>) -> Option<String> {
     let given = command.env.iter().any(|(name, _)| name == "HOME");
     let user = user.filter(|_| !given)?;
     Some(user.home.clone().unwrap_or_else(|| "/".to_owned()))
-}
-
-/// For this thread and what it spawns. Root without groups is what every process here starts as.
-fn become_user(user: &ResolvedUser) -> rustix::io::Result<()> {
-    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
-    rustix::thread::set_thread_groups(&groups)?;
-    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-    rustix::thread::set_thread_res_uid(uid, uid, uid)
 }
 
 fn spawn_error(command: &str, error: io::Error) -> EngineError {

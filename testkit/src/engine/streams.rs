@@ -56,7 +56,7 @@ impl Terminal {
 pub(crate) const NO_TERMINAL: EngineError =
     EngineError::Unsupported { what: "a resize", why: "there is no terminal" };
 
-/// What a process is to be started with. A terminal is made by the host, so before the host is out of sight.
+/// What a process is to be started with. A terminal is made where the calling thread is.
 pub(crate) enum Wiring {
     Pipes { stdin: bool },
     Terminal(Pty, Pts),

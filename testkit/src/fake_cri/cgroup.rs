@@ -22,6 +22,11 @@ pub(super) fn files(resources: &LinuxContainerResources) -> Vec<CgroupFile> {
         limit if limit > 0 => limit,
         _ => UNLIMITED_MEMORY,
     };
+    let swap = match resources.memory_swap_limit_in_bytes {
+        0 => memory,
+        swap if swap > 0 => swap,
+        _ => UNLIMITED_MEMORY,
+    };
     let cpus = match resources.cpuset_cpus.as_str() {
         "" => host_cpus(),
         cpus => cpus.to_owned(),
@@ -29,7 +34,7 @@ pub(super) fn files(resources: &LinuxContainerResources) -> Vec<CgroupFile> {
     let mems = if resources.cpuset_mems.is_empty() { "0" } else { &resources.cpuset_mems };
     [
         ("memory/memory.limit_in_bytes", memory.to_string()),
-        ("memory/memory.memsw.limit_in_bytes", memory.to_string()),
+        ("memory/memory.memsw.limit_in_bytes", swap.to_string()),
         ("cpu/cpu.shares", or(resources.cpu_shares, DEFAULT_SHARES).to_string()),
         ("cpu/cpu.cfs_quota_us", or(resources.cpu_quota, -1).to_string()),
         ("cpu/cpu.cfs_period_us", or(resources.cpu_period, DEFAULT_PERIOD_MICROSECONDS).to_string()),
@@ -40,6 +45,13 @@ pub(super) fn files(resources: &LinuxContainerResources) -> Vec<CgroupFile> {
     .into_iter()
     .map(|(path, content)| CgroupFile { path: path.to_owned(), content: format!("{content}\n") })
     .collect()
+}
+
+/// What a process's OOM score is raised to. It can't be lowered, so less than the engine's own changes nothing, as with
+/// containerd's `restrict_oom_score_adj`.
+pub(super) fn oom_score(resources: &LinuxContainerResources) -> Option<i32> {
+    let own = fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
+    i32::try_from(resources.oom_score_adj).ok().filter(|score| *score > own.unwrap_or(0))
 }
 
 /// What runc says when it starts a container with these; `None` when it takes them.

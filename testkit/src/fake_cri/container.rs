@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 
 use super::fake::Fake;
-use super::{filter, ids, launch, names, refusal, security, status};
-use crate::engine::{self, EngineError, MountKind, Object};
+use super::{filter, ids, launch, mounts, names, refusal, security, status};
+use crate::engine::{self, EngineError, Object};
 
 /// What is kept with the engine's container, to be told again.
 #[derive(Serialize, Deserialize)]
@@ -47,11 +47,12 @@ impl Fake {
             .resolve_image(reference)
             .ok_or_else(|| Status::not_found(format!("failed to resolve image {reference:?}: not found")))?;
         names::check_labels("container", &config.labels)?;
+        let pids = self.pids(&config, run.config.as_ref())?;
         let privileged =
             run.config.and_then(|config| config.linux?.security_context).is_some_and(|s| s.privileged);
-        security::check_container(&config, privileged)?;
+        security::check_container(&config, privileged, self.engine.isolation())?;
         let files = self.sandbox_files(&pod.id, &sandbox).await?;
-        let mut launch = launch::launch(&config, &sandbox, &image, self.engine.isolation(), files)?;
+        let mut launch = launch::launch(&config, &sandbox, &image, self.engine.isolation(), files, pids)?;
         let log_path =
             launch.log_path.as_deref().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
         launch.config = serde_json::to_value(Kept { config, log_path })
@@ -240,19 +241,15 @@ impl Fake {
         let failed =
             |error: std::io::Error| Status::unknown(format!("failed to set up sandbox files: {error}"));
         tokio::fs::create_dir_all(&dir).await.map_err(failed)?;
-        let mut mounts = Vec::new();
+        let mut files = Vec::new();
         for (name, content) in contents {
             let host_path = dir.join(name);
             if !host_path.exists() {
                 tokio::fs::write(&host_path, content).await.map_err(failed)?;
             }
-            mounts.push(engine::Mount {
-                container_path: format!("/etc/{name}"),
-                read_only: false,
-                kind: MountKind::Bind { host_path },
-            });
+            files.push(mounts::bind(host_path, format!("/etc/{name}"), false));
         }
-        Ok(mounts)
+        Ok(files)
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use k8s_cri::v1::*;
 use tonic::Status;
 
-use super::{cgroup, refusal};
-use crate::engine::{self, HOST_IMAGE, ImageConfig, ImageRecord, Isolation, MountKind, User};
+use super::{cgroup, mounts, refusal, security};
+use crate::engine::{self, HOST_IMAGE, ImageConfig, ImageRecord, Isolation, PidSpace, User};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const DEFAULT_TERM: &str = "xterm";
@@ -114,38 +114,6 @@ pub(super) fn start_error(config: &ContainerConfig) -> Option<String> {
     linux.resources.as_ref().and_then(cgroup::refused)
 }
 
-/// The container's mounts, shallow targets first. A host path that is missing is made, as a directory.
-pub(super) fn mounts(config: &ContainerConfig) -> Result<Vec<engine::Mount>, Status> {
-    let mut mounts = Vec::new();
-    for mount in &config.mounts {
-        if mount.host_path.is_empty() {
-            return Err(spec_failed(
-                config,
-                "failed to generate spec: failed to mkdir \"\": mkdir : no such file or directory",
-            ));
-        }
-        if mount.propagation() != MountPropagation::PropagationPrivate {
-            return Err(refusal::unsupported("mounts.propagation"));
-        }
-        let host_path = PathBuf::from(&mount.host_path);
-        if host_path.is_absolute() && !host_path.exists() {
-            std::fs::create_dir_all(&host_path).map_err(|error| {
-                let path = &mount.host_path;
-                spec_failed(config, &format!("failed to generate spec: failed to mkdir {path:?}: {error}"))
-            })?;
-        }
-        // Relative targets are taken from the root.
-        let container_path = format!("/{}", mount.container_path.trim_start_matches('/'));
-        mounts.push(engine::Mount {
-            container_path,
-            read_only: mount.readonly,
-            kind: MountKind::Bind { host_path },
-        });
-    }
-    mounts.sort_by_key(|mount| Path::new(&mount.container_path).components().count());
-    Ok(mounts)
-}
-
 /// Where the log goes; `None`: nowhere. `..` leaves the log directory, as with containerd.
 pub(super) fn log_path(config: &ContainerConfig, sandbox: &PodSandboxConfig) -> Option<PathBuf> {
     if config.log_path.is_empty() || !sandbox.log_directory.starts_with('/') {
@@ -172,6 +140,7 @@ pub(super) fn launch(
     image: &ImageRecord,
     isolation: Isolation,
     files: Vec<engine::Mount>,
+    pids: PidSpace,
 ) -> Result<engine::Launch, Status> {
     let none = LinuxContainerConfig::default();
     let linux = config.linux.as_ref().unwrap_or(&none);
@@ -179,7 +148,12 @@ pub(super) fn launch(
     let resources = linux.resources.clone().unwrap_or_default();
     let walls = isolation == Isolation::Chroot && !image.tags.iter().any(|tag| tag == HOST_IMAGE);
     let start_error = start_error(config);
-    let mut mounts = mounts(config)?;
+    let mut mounts = mounts::mounts(config)?;
+    let devices = mounts::devices(config, walls && security.privileged)?;
+    if !walls && !devices.is_empty() {
+        return Err(refusal::unsupported("devices"));
+    }
+    mounts.splice(0..0, devices);
     if walls {
         let taken =
             |file: &engine::Mount| mounts.iter().any(|mount| mount.container_path == file.container_path);
@@ -201,6 +175,12 @@ pub(super) fn launch(
         cwd: Some(config.working_dir.clone()).filter(|cwd| cwd.starts_with('/')),
         user: user(&security),
         supplementary_groups: security.supplemental_groups.iter().copied().filter_map(u32_id).collect(),
+        privileges: security::privileges(&security, isolation),
+        pids,
+        oom_score_adj: cgroup::oom_score(&resources),
+        masked_paths: if security.privileged { Vec::new() } else { security.masked_paths.clone() },
+        read_only_paths: if security.privileged { Vec::new() } else { security.readonly_paths.clone() },
+        writable_sys: security.privileged && walls,
         tty: config.tty,
         stdin: config.stdin,
         mounts,
@@ -224,7 +204,7 @@ pub(super) fn hostname(sandbox: &PodSandboxConfig) -> String {
     }
 }
 
-fn spec_failed(config: &ContainerConfig, why: &str) -> Status {
+pub(super) fn spec_failed(config: &ContainerConfig, why: &str) -> Status {
     let name = config.metadata.as_ref().map_or("", |metadata| &metadata.name);
     Status::unknown(format!("failed to generate container {name:?} spec: {why}"))
 }

@@ -17,12 +17,14 @@ mod ids;
 mod image;
 mod lacks;
 mod launch;
+mod mounts;
 mod names;
 mod refusal;
 mod sandbox;
 mod security;
 mod server;
 mod service;
+mod space;
 mod stats;
 mod status;
 

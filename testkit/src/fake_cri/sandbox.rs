@@ -7,7 +7,7 @@ use k8s_cri::v1::*;
 use tonic::Status;
 
 use super::fake::Fake;
-use super::{filter, ids, names, refusal, security, status};
+use super::{filter, ids, names, refusal, security, space, status};
 use crate::engine::{EngineError, Pod, PodLaunch};
 
 /// Linux takes no longer host name.
@@ -28,7 +28,8 @@ impl Fake {
             return Err(Status::unknown(text));
         }
         names::check_labels("container", &config.labels)?;
-        security::check_sandbox(&config)?;
+        security::check_sandbox(&config, self.engine.has_networks())?;
+        let space = space::of_sandbox(&config, &self.engine)?;
         if config.hostname.len() > MAX_HOSTNAME_BYTES {
             let why = "unable to start container process: error during container init: sethostname: invalid argument";
             return Err(Status::unknown(refusal::start_failed(why)));
@@ -39,6 +40,7 @@ impl Fake {
             uid: metadata.uid.clone(),
             attempt: metadata.attempt,
             hostname: Some(config.hostname.clone()).filter(|name| !name.is_empty()),
+            space,
             log_directory: Some(config.log_directory.clone())
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),

@@ -6,41 +6,28 @@ use k8s_cri::v1::security_profile::ProfileType;
 use k8s_cri::v1::*;
 use tonic::Status;
 
-use super::refusal::{start_failed, unsupported};
+use super::refusal::unsupported;
+use crate::engine::{Isolation, LinuxCapabilities, Privileges};
 
-/// Sysctls that belong to a namespace and not to the whole host.
-const NAMESPACED_SYSCTLS: [&str; 4] = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."];
-
-pub(super) fn check_sandbox(config: &PodSandboxConfig) -> Result<(), Status> {
-    if config.port_mappings.iter().any(|port| port.host_port != 0 && port.host_port != port.container_port) {
+pub(super) fn check_sandbox(config: &PodSandboxConfig, own_network: bool) -> Result<(), Status> {
+    let moved = |port: &PortMapping| port.host_port != 0 && port.host_port != port.container_port;
+    if !own_network && config.port_mappings.iter().any(moved) {
         return Err(unsupported("port_mappings to another port: sandboxes share the host's network"));
     }
-    let Some(linux) = &config.linux else { return Ok(()) };
-    if let Some(name) = linux.sysctls.keys().next() {
-        let namespaced =
-            name.starts_with("net.") || NAMESPACED_SYSCTLS.iter().any(|known| name.starts_with(known));
-        if !namespaced {
-            let why = format!("sysctl {name:?} is not in a separate kernel namespace");
-            return Err(Status::unknown(start_failed(&why)));
-        }
-        return Err(unsupported("linux.sysctls"));
-    }
-    let Some(security) = &linux.security_context else { return Ok(()) };
-    check_namespaces(security.namespace_options.as_ref())?;
+    let Some(security) = config.linux.as_ref().and_then(|linux| linux.security_context.as_ref()) else {
+        return Ok(());
+    };
     check_profiles(security.seccomp.as_ref(), security.apparmor.as_ref())
 }
 
 /// `privileged` is whether the container's sandbox is.
-pub(super) fn check_container(config: &ContainerConfig, privileged: bool) -> Result<(), Status> {
+pub(super) fn check_container(
+    config: &ContainerConfig,
+    privileged: bool,
+    isolation: Isolation,
+) -> Result<(), Status> {
     let name = config.metadata.as_ref().map_or("", |metadata| &metadata.name);
     let spec = |why: &str| Status::unknown(format!("failed to generate container {name:?} spec: {why}"));
-    if let Some(device) = config.devices.first() {
-        let path = &device.host_path;
-        if !Path::new(path).exists() {
-            return Err(spec(&format!("failed to generate spec: lstat {path}: no such file or directory")));
-        }
-        return Err(unsupported("devices"));
-    }
     let Some(security) = config.linux.as_ref().and_then(|linux| linux.security_context.as_ref()) else {
         return Ok(());
     };
@@ -62,30 +49,56 @@ pub(super) fn check_container(config: &ContainerConfig, privileged: bool) -> Res
             group.value
         )));
     }
-    let changes_capabilities = |capabilities: &Capability| {
-        let known = |name: &String| KNOWN_CAPABILITIES.contains(&name.trim_start_matches("CAP_"));
-        !capabilities.drop_capabilities.is_empty() || capabilities.add_capabilities.iter().any(known)
-    };
     let wanted = [
         ("capabilities", security.capabilities.as_ref().is_some_and(changes_capabilities)),
         ("no_new_privs", security.no_new_privs),
         ("masked_paths", !security.masked_paths.is_empty()),
         ("readonly_paths", !security.readonly_paths.is_empty()),
+        ("namespace_options.pid", pids_of_others(security.namespace_options.as_ref())),
     ];
-    if let Some((field, _)) = wanted.iter().find(|(_, wanted)| *wanted) {
+    if isolation == Isolation::None
+        && let Some((field, _)) = wanted.iter().find(|(_, wanted)| *wanted)
+    {
         return Err(unsupported(&format!("linux.security_context.{field}")));
     }
-    check_namespaces(security.namespace_options.as_ref())?;
     check_profiles(security.seccomp.as_ref(), security.apparmor.as_ref())
 }
 
-/// Each container has a process tree of its own, which is all that can be had for `POD` and `CONTAINER`.
-fn check_namespaces(options: Option<&NamespaceOption>) -> Result<(), Status> {
-    match options.map(NamespaceOption::pid) {
-        Some(NamespaceMode::Node) => Err(unsupported("pid namespace NODE")),
-        Some(NamespaceMode::Target) => Err(unsupported("pid namespace TARGET")),
-        _ => Ok(()),
+/// What the container's processes may do, as runc sets it. Without walls it is what the engine may.
+pub(super) fn privileges(security: &LinuxContainerSecurityContext, isolation: Isolation) -> Privileges {
+    if isolation == Isolation::None {
+        return Privileges::default();
     }
+    let capabilities = if security.privileged {
+        LinuxCapabilities::ALL
+    } else {
+        let wanted = security.capabilities.clone().unwrap_or_default();
+        let all = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
+        let usual =
+            if all(&wanted.add_capabilities) { LinuxCapabilities::ALL } else { LinuxCapabilities::usual() };
+        let first = if all(&wanted.drop_capabilities) { LinuxCapabilities::NONE } else { usual };
+        // One that is unknown means nothing.
+        let sum = |names: &[String]| {
+            let single = names.iter().filter(|name| !name.eq_ignore_ascii_case("ALL"));
+            let known = single.filter_map(|name| LinuxCapabilities::named(&name.to_ascii_uppercase()));
+            known.fold(LinuxCapabilities::NONE, LinuxCapabilities::with)
+        };
+        first.with(sum(&wanted.add_capabilities)).without(sum(&wanted.drop_capabilities))
+    };
+    let default = |profile: &SecurityProfile| profile.profile_type() == ProfileType::RuntimeDefault;
+    let filtered = !security.privileged && security.seccomp.as_ref().is_some_and(default);
+    Privileges { capabilities: Some(capabilities), no_new_privs: security.no_new_privs, filtered }
+}
+
+fn changes_capabilities(capabilities: &Capability) -> bool {
+    let known = |name: &String| LinuxCapabilities::named(&name.to_ascii_uppercase()).is_some();
+    !capabilities.drop_capabilities.is_empty() || capabilities.add_capabilities.iter().any(known)
+}
+
+/// Without walls every container has what can be had of a process tree of its own.
+fn pids_of_others(options: Option<&NamespaceOption>) -> bool {
+    let mode = options.map(NamespaceOption::pid);
+    matches!(mode, Some(NamespaceMode::Node | NamespaceMode::Target))
 }
 
 fn check_profiles(
@@ -108,49 +121,3 @@ fn check_profiles(
          directory"
     )))
 }
-
-/// Others are accepted and mean nothing.
-const KNOWN_CAPABILITIES: [&str; 42] = [
-    "ALL",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];

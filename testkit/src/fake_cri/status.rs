@@ -1,6 +1,7 @@
 //! The engine's pods and containers as CRI messages, and the two calls about the runtime itself.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use k8s_cri::v1::*;
@@ -12,8 +13,8 @@ use super::fake::Fake;
 use crate::engine::{self, Exit};
 
 const VERSION: &str = "1.6.20~ds1";
-/// The sandboxes' processes listen on the host's own loopback.
-const SANDBOX_IP: &str = "127.0.0.1";
+/// Without a network of its own a sandbox is on the host's loopback.
+const SANDBOX_IP: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const SNAPSHOTTER: &str = "overlayfs";
 const RUNTIME_TYPE: &str = "io.containerd.runc.v2";
 
@@ -65,7 +66,7 @@ pub(super) fn sandbox_status(pod: &engine::Pod, request: RunPodSandboxRequest) -
     let security = config.linux.and_then(|linux| linux.security_context);
     let options = security.and_then(|security| security.namespace_options).unwrap_or_default();
     let has_ip = pod.is_ready() && options.network() != NamespaceMode::Node;
-    let ip = if has_ip { SANDBOX_IP.to_owned() } else { String::new() };
+    let ip = if has_ip { pod.address.unwrap_or(SANDBOX_IP).to_string() } else { String::new() };
     PodSandboxStatus {
         id: pod.id.clone(),
         metadata: config.metadata,
@@ -81,8 +82,7 @@ pub(super) fn sandbox_status(pod: &engine::Pod, request: RunPodSandboxRequest) -
 
 pub(super) fn sandbox_info(pod: &engine::Pod, request: &RunPodSandboxRequest) -> HashMap<String, String> {
     let info = json!({
-        // The fake has no process for the sandbox itself.
-        "pid": 0,
+        "pid": pod.pid.unwrap_or(0),
         "processStatus": if pod.is_ready() { "running" } else { "deleted" },
         "netNamespaceClosed": !pod.is_ready(),
         "snapshotKey": pod.id,
@@ -124,8 +124,11 @@ pub(super) fn container_status(
     let start_error = exit.and_then(|exit| exit.start_error.as_deref());
     let resources = kept.config.linux.and_then(|linux| linux.resources).unwrap_or_default();
     let resources = LinuxContainerResources {
-        // runc sets both limits to the same.
-        memory_swap_limit_in_bytes: resources.memory_limit_in_bytes,
+        // Unless something else is asked for, both limits are the same.
+        memory_swap_limit_in_bytes: match resources.memory_swap_limit_in_bytes {
+            0 => resources.memory_limit_in_bytes,
+            swap => swap,
+        },
         ..resources
     };
     ContainerStatus {

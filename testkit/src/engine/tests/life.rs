@@ -39,6 +39,7 @@ async fn mounts_are_where_they_should_be() {
         container_path: path.into(),
         read_only,
         kind: MountKind::Bind { host_path },
+        propagation: Propagation::Private,
     };
     let mut launch = bed.launch(&["sh", "-c", "cat /in/file /one; echo; touch /in/new || echo refused; echo x > /out/y; touch /root-file || echo read-only; touch /scratch/z && echo ok; dd if=/dev/zero of=/scratch/big bs=1k count=200 2>/dev/null || echo full; cat /sys/fs/cgroup/memory/memory.limit_in_bytes"]);
     launch.mounts = vec![
@@ -49,6 +50,7 @@ async fn mounts_are_where_they_should_be() {
             container_path: "/scratch".into(),
             read_only: false,
             kind: MountKind::Tmpfs { size_bytes: Some(65536) },
+            propagation: Propagation::Private,
         },
     ];
     launch.read_only_rootfs = true;
@@ -155,7 +157,7 @@ async fn what_cannot_be_done_is_refused() {
     let pod = engine.create_pod(pod("p")).await.unwrap().id;
     let sh = || Launch { image: HOST_IMAGE.into(), argv: vec!["sh".into()], ..Launch::default() };
     let mount =
-        Mount { container_path: "/x".into(), read_only: true, kind: MountKind::Tmpfs { size_bytes: None } };
+        Mount { container_path: "/x".into(), read_only: true, kind: MountKind::Tmpfs { size_bytes: None }, propagation: Propagation::Private };
     let unsupported = [
         Launch { hostname: Some("x".into()), ..sh() },
         Launch { mounts: vec![mount], ..sh() },

@@ -12,6 +12,8 @@ use super::*;
 mod ends;
 mod exec;
 mod life;
+mod security;
+mod space;
 
 const BUSYBOX: &str = "/bin/busybox";
 const LONG: Duration = Duration::from_secs(20);
@@ -53,7 +55,7 @@ impl Bed {
         fs::copy(BUSYBOX, root.join("bin/busybox")).unwrap();
         for name in [
             "sh", "sleep", "cat", "echo", "hostname", "id", "ls", "touch", "ps", "mount", "env", "pwd",
-            "seq", "dd",
+            "seq", "dd", "grep",
         ] {
             symlink("busybox", root.join("bin").join(name)).unwrap();
         }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::labels::marked;
 use crate::engine::{
     CgroupFile, Credentials, ExecLaunch, ImageRecord, Isolation, Launch, Mount as EngineMount, MountKind,
-    Pod, PodLaunch, User,
+    Pod, PodLaunch, Propagation, User,
 };
 
 /// A pod. One without uid gets one that is always the same for its name, so that the name is unique.
@@ -138,7 +138,12 @@ fn mount(mount: &Mount) -> Result<EngineMount> {
         // Refused by their capabilities before anything is translated.
         _ => return Err(Error::unsupported("mounts[].source")),
     };
-    Ok(EngineMount { container_path: mount.target.clone(), read_only: mount.read_only, kind })
+    Ok(EngineMount {
+        container_path: mount.target.clone(),
+        read_only: mount.read_only,
+        kind,
+        propagation: Propagation::Private,
+    })
 }
 
 fn log_path(pod: &Pod, spec: &ContainerSpec) -> Option<PathBuf> {
