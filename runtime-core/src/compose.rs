@@ -11,7 +11,7 @@ use futures::future::{join, join_all};
 
 use crate::{
     Container, ContainerId, Context, Error, ErrorKind, Janitor, Leftover, Object, PodId, PodRun, Recorder,
-    Result, RunOptions, StartedContainer, WaitFor,
+    Result, RunOptions, StartedContainer, WaitFor, marks,
     spec::{ContainerSpec, PodSpec},
 };
 
@@ -35,7 +35,7 @@ pub trait PodParts: Send + Sync + 'static {
         container: &ContainerSpec,
     ) -> Result<()>;
 
-    /// Makes the pod itself.
+    /// Makes the pod itself. The spec has a uid: the caller's, or [`marks::default_uid`].
     async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &str) -> Result<PodId>;
 
     /// Makes a container in it whose image is present.
@@ -70,7 +70,9 @@ pub async fn run_pod<P: PodParts>(
     spec: &PodSpec,
     options: &RunOptions,
 ) -> Result<PodRun> {
-    let (spec, options) = (spec.clone(), options.clone());
+    let (mut spec, options) = (spec.clone(), options.clone());
+    // The same name gives the same uid, so that the system itself refuses the second of two runs.
+    spec.uid.get_or_insert_with(|| marks::default_uid(&spec.namespace, &spec.name));
     janitor
         .transact(cx, |cx, recorder| async move { build(&parts, &cx, &recorder, &spec, &options).await })
         .await

@@ -17,6 +17,7 @@ mod janitor;
 pub mod layer;
 mod leftover;
 pub mod log_file;
+pub mod marks;
 mod object;
 mod operation;
 mod preflight;

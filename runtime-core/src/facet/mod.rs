@@ -2,6 +2,7 @@
 
 mod container;
 mod exec;
+mod filter;
 mod image;
 mod options;
 mod pod;

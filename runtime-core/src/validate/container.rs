@@ -4,6 +4,7 @@ use super::{absolute, labels, text};
 use crate::{
     Error, Result,
     helpers::{env, image_ref::ImageReference, name},
+    marks,
     spec::{
         Bytes, ContainerSecurity, ContainerSpec, CpuQuota, EnvVar, Mount, MountSource, PodSpec, Resources,
         SwapLimit,
@@ -35,6 +36,8 @@ pub(super) fn check(spec: &ContainerSpec, pod: Option<&PodSpec>) -> Result<()> {
         }
     }
     labels("labels", &spec.labels)?;
+    marks::check("labels", &spec.labels)?;
+    marks::check("annotations", &spec.annotations)?;
     for key in spec.annotations.keys() {
         name::validate_label_key(key).map_err(|error| Error::invalid("annotations", error))?;
     }

@@ -6,6 +6,7 @@ use super::{container, labels, text};
 use crate::{
     Error, Result,
     helpers::name,
+    marks,
     spec::{PodSpec, VolumeSource},
 };
 
@@ -27,6 +28,8 @@ pub(super) fn check(spec: &PodSpec) -> Result<()> {
         name::validate_label(hostname).map_err(|error| Error::invalid("hostname", error))?;
     }
     labels("labels", &spec.labels)?;
+    marks::check("labels", &spec.labels)?;
+    marks::check("annotations", &spec.annotations)?;
     for key in spec.annotations.keys() {
         name::validate_label_key(key).map_err(|error| Error::invalid("annotations", error))?;
     }
@@ -116,6 +119,8 @@ mod tests {
             ("uid", |pod| pod.uid = Some(String::new())),
             ("hostname", |pod| pod.hostname = Some("-x".into())),
             ("labels", |pod| _ = pod.labels.insert("a b".into(), String::new())),
+            ("labels", |pod| _ = pod.labels.insert("wharf.dev/create".into(), "x".into())),
+            ("annotations", |pod| _ = pod.annotations.insert("wharf.dev/spec".into(), "x".into())),
             (r#"labels["a"]"#, |pod| _ = pod.labels.insert("a".into(), "?".into())),
             ("logDirectory", |pod| pod.log_directory = Some("logs".into())),
             ("containers[0].name", |pod| pod.containers[0].name.clear()),

@@ -51,6 +51,7 @@ const ALWAYS: &[C] = &[
 /// What needs root.
 const WITH_CHROOT: &[C] = &[
     C::PodHostname,
+    C::ContainerRootfs,
     C::ContainerMounts,
     C::ContainerReadOnlyMounts,
     C::ContainerUser,

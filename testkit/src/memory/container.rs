@@ -64,7 +64,7 @@ impl Container for MemoryDriver {
         self.admit(cx, &Call::ContainerList { filter })?;
         let containers = self.engine().containers();
         let summaries = containers.iter().map(translate::container_summary);
-        Ok(summaries.filter(|container| translate::container_fits(filter, container)).collect())
+        Ok(summaries.filter(|container| filter.matches(container)).collect())
     }
 
     async fn wait(&self, cx: &Context, id: &ContainerId) -> Result<ExitStatus> {

@@ -45,7 +45,7 @@ impl Pod for MemoryDriver {
     async fn list(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodSummary>> {
         self.admit(cx, &Call::PodList { filter })?;
         let pods = self.engine().pods();
-        Ok(pods.iter().map(translate::pod_summary).filter(|pod| translate::pod_fits(filter, pod)).collect())
+        Ok(pods.iter().map(translate::pod_summary).filter(|pod| filter.matches(pod)).collect())
     }
 }
 

@@ -5,13 +5,11 @@ use runtime_core::{
     spec::{ContainerSpec, PodSpec},
 };
 
-use super::{labels, launch::credentials};
+use super::launch::credentials;
 use crate::engine::{EngineError, HOST_IMAGE, Object, Pod, Reference, parse_signal};
 
 /// Checks a pod with its containers.
 pub(in super::super) fn check_pod(spec: &PodSpec) -> Result<()> {
-    labels::check("labels", &spec.labels)?;
-    labels::check("annotations", &spec.annotations)?;
     for (index, secret) in spec.pull_secrets.iter().enumerate() {
         credentials(secret).map_err(|error| error.with_context("field", format!("pullSecrets[{index}]")))?;
     }
@@ -33,8 +31,6 @@ pub(in super::super) fn check_ready(pod: &Pod) -> Result<(), EngineError> {
 }
 
 fn check(spec: &ContainerSpec, path: &str) -> Result<()> {
-    labels::check("labels", &spec.labels)?;
-    labels::check("annotations", &spec.annotations)?;
     if let Some(signal) = &spec.stop_signal
         && parse_signal(signal).is_err()
     {
@@ -73,13 +69,11 @@ mod tests {
     }
 
     #[test]
-    fn signals_labels_and_tokens() {
+    fn signals_and_tokens() {
         let mut spec = ContainerSpec::new("c", HOST_IMAGE);
         spec.stop_signal = Some("SIGNOPE".into());
         let error = check_pod(&PodSpec::new("p").with_container(spec)).unwrap_err();
         assert_eq!(error.field(), Some("containers[0].stopSignal"));
-        let error = check_pod(&PodSpec::new("p").with_label("wharf.dev/create", "x")).unwrap_err();
-        assert_eq!(error.field(), Some("labels"));
         let mut secret = RegistryCredentials::basic("r", "u", "hunter2");
         secret.identity_token = "hunter3".into();
         let error = check_pod(&PodSpec::new("p").with_pull_secret(secret)).unwrap_err();

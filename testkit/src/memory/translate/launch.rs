@@ -18,12 +18,12 @@ use crate::engine::{
     Pod, PodLaunch, Propagation, User,
 };
 
-/// A pod. One without uid gets one that is always the same for its name, so that the name is unique.
+/// A pod. Its uid is the caller's, or the one that `compose` gave it.
 pub(in super::super) fn pod_launch(spec: &PodSpec, mark: &str, default_logs: &Path) -> PodLaunch {
     PodLaunch {
         name: spec.name.clone(),
         namespace: spec.namespace.clone(),
-        uid: spec.uid.clone().unwrap_or_else(|| format!("{}.{}", spec.namespace, spec.name)),
+        uid: spec.uid.clone().unwrap_or_default(),
         attempt: spec.attempt,
         hostname: spec.hostname.clone(),
         log_directory: Some(spec.log_directory.clone().unwrap_or_else(|| default_logs.to_path_buf())),

@@ -1,13 +1,11 @@
 //! Between the specs and statuses of the core and what the engine takes and tells. No IO.
 
 mod check;
-mod filter;
 mod labels;
 mod launch;
 mod status;
 
 pub(super) use check::{check_container, check_pod, check_ready};
-pub(super) use filter::{container_fits, pod_fits};
 pub(super) use labels::has_mark;
 pub(super) use launch::{credentials, exec_launch, launch, pod_launch};
 pub(super) use status::{

@@ -6,7 +6,7 @@ use runtime_core::{
     spec::{Bytes, LinuxResources},
 };
 
-use super::labels::visible;
+use runtime_core::marks::visible;
 use crate::engine::{Container, ContainerState, Exit, HOST_IMAGE, ImageRecord, Outcome, Pod};
 
 /// A pod as lists show it.
@@ -17,7 +17,7 @@ pub(in super::super) fn pod_summary(pod: &Pod) -> PodSummary {
     summary.uid = Some(launch.uid.clone());
     summary.attempt = Some(launch.attempt);
     summary.created_at = Some(pod.created_at);
-    summary.labels = visible(&launch.labels);
+    summary.labels = visible(launch.labels.clone());
     summary.annotations = launch.annotations.clone();
     summary
 }
@@ -44,7 +44,7 @@ pub(in super::super) fn container_summary(container: &Container) -> ContainerSum
     summary.image = named.unwrap_or(&launch.image).to_owned();
     summary.image_id = Some(ImageId::new(&container.image.id));
     summary.created_at = Some(container.created_at);
-    summary.labels = visible(&launch.labels);
+    summary.labels = visible(launch.labels.clone());
     summary.annotations = launch.annotations.clone();
     summary
 }
