@@ -14,7 +14,7 @@ use super::spawn::on_thread;
 use super::{EngineError, PublishedPort};
 
 /// Where the pods' addresses are from: 16384 networks of four addresses.
-const FIRST_ADDRESS: u32 = u32::from_be_bytes([10, 213, 0, 0]);
+const FIRST_ADDRESS: u32 = u32::from_be_bytes([10, 219, 0, 0]);
 const NETWORKS: u32 = 1 << 14;
 const PROGRAM: &str = "ip";
 
@@ -43,7 +43,7 @@ impl Veth {
         for _ in 0..NETWORKS {
             let number = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % NETWORKS;
             let [gateway, address] = [1, 2].map(|at| Ipv4Addr::from(FIRST_ADDRESS + 4 * number + at));
-            let host_name = format!("wharf{number}");
+            let host_name = format!("wharfp{number}");
             let made = ip(&format!(
                 "link add eth0 type veth peer name {host_name} netns {host}\n\
                  link set lo up\naddr add {address}/30 dev eth0\nlink set eth0 up\n\

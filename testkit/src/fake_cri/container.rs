@@ -47,11 +47,13 @@ impl Fake {
             .resolve_image(reference)
             .ok_or_else(|| Status::not_found(format!("failed to resolve image {reference:?}: not found")))?;
         names::check_labels("container", &config.labels)?;
-        let pids = self.pids(&config, run.config.as_ref())?;
-        let privileged =
-            run.config.and_then(|config| config.linux?.security_context).is_some_and(|s| s.privileged);
+        // What the sandbox was made with, whatever this request says of it.
+        let made_with = run.config.unwrap_or_default();
+        let pids = self.pids(&config, &made_with)?;
+        let pod_security = made_with.linux.as_ref().and_then(|linux| linux.security_context.as_ref());
+        let privileged = pod_security.is_some_and(|security| security.privileged);
         security::check_container(&config, privileged, self.engine.isolation())?;
-        let files = self.sandbox_files(&pod.id, &sandbox).await?;
+        let files = self.sandbox_files(&pod.id, &made_with).await?;
         let mut launch = launch::launch(&config, &sandbox, &image, self.engine.isolation(), files, pids)?;
         let log_path =
             launch.log_path.as_deref().map_or_else(String::new, |path| path.to_string_lossy().into_owned());

@@ -44,10 +44,15 @@ impl Default for FakeCriOptions {
 
 /// A CRI server that runs until it is dropped. The engine belongs to the caller and lives on.
 ///
-/// Accepted without effect, as real runtimes do or because nobody can tell the difference here: the cgroup parent, the OOM
-/// score, huge page limits, SELinux options (as on a kernel without SELinux), unknown capabilities to add, `ipc` modes,
-/// annotations, the seccomp profiles `RuntimeDefault` and `Unconfined`, and resources other than memory, which are shown
-/// in the container's cgroup files and not enforced. Sandboxes share the host's network: the ip is 127.0.0.1.
+/// As root, sandboxes have networks of their own (where the program `ip` is installed) and containers have walls. Accepted
+/// without effect, as real runtimes do or because nobody can tell the difference here: the cgroup parent, OOM scores below
+/// the engine's own, huge page limits, SELinux options (as on a kernel without SELinux), unknown capabilities to add,
+/// annotations, permissions of devices, the sandbox's own seccomp profile and read-only root, and resources other than
+/// memory, which are shown in the container's cgroup files and not enforced. The seccomp profile `RuntimeDefault` is a
+/// short list of refused calls and brings `no_new_privs` with it.
+///
+/// Without root, or with the host's image, there are no walls: sandboxes share the host's network with the ip 127.0.0.1,
+/// `ipc` modes and seccomp profiles mean nothing, and the rest is refused.
 pub struct FakeCri {
     socket: PathBuf,
     fake: Arc<Fake>,

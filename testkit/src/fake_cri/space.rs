@@ -51,12 +51,12 @@ impl Fake {
     pub(super) fn pids(
         &self,
         config: &ContainerConfig,
-        sandbox: Option<&PodSandboxConfig>,
+        sandbox: &PodSandboxConfig,
     ) -> Result<PidSpace, Status> {
         let options = |linux: Option<NamespaceOption>| linux.unwrap_or_default();
         let own = config.linux.as_ref().and_then(|linux| linux.security_context.as_ref());
         let own = options(own.and_then(|security| security.namespace_options.clone()));
-        let pod = sandbox.and_then(|config| config.linux.as_ref()?.security_context.as_ref());
+        let pod = sandbox.linux.as_ref().and_then(|linux| linux.security_context.as_ref());
         let pod = options(pod.and_then(|security| security.namespace_options.clone()));
         Ok(match own.pid() {
             NamespaceMode::Container => PidSpace::Container,

@@ -7,6 +7,7 @@ mod lists;
 mod pulled;
 mod refusals;
 mod sandboxes;
+mod walls;
 
 use std::time::Duration;
 

@@ -31,7 +31,7 @@ async fn bed(launch: PodLaunch) -> Option<Bed> {
 
 fn interface_of(address: Ipv4Addr) -> String {
     let number = (u32::from(address) & 0xffff) / 4;
-    format!("/sys/class/net/wharf{number}")
+    format!("/sys/class/net/wharfp{number}")
 }
 
 #[tokio::test]
