@@ -43,6 +43,7 @@ const ALWAYS: &[C] = &[
     C::ContainerRemove,
     C::ContainerStatus,
     C::ContainerList,
+    C::ContainerRootfs,
     C::ContainerWorkingDir,
     C::ContainerEnv,
     C::ContainerStdin,
@@ -112,14 +113,16 @@ pub(crate) fn of(config: &Config, status: &StatusResponse) -> Capabilities {
         capabilities = capabilities.native(said(by_handler));
     }
     if let Some(features) = &status.features {
-        capabilities = capabilities.native(said([(features.supplemental_groups_policy, C::ContainerGroupsPolicy)]));
+        capabilities =
+            capabilities.native(said([(features.supplemental_groups_policy, C::ContainerGroupsPolicy)]));
     }
     capabilities
 }
 
 /// What a runtime of this host does if the kernel does.
 fn of_host() -> impl Iterator<Item = C> {
-    let apparmor = std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"));
+    let apparmor =
+        std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"));
     let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     said([(apparmor, C::ContainerApparmor), (cgroup2, C::ContainerCgroupUnified)])
 }

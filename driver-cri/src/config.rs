@@ -66,9 +66,13 @@ impl Config {
         let path = decoded(url.path())?;
         let mut config = match (url.host_str().filter(|host| !host.is_empty()), url.port()) {
             (None, _) if path.is_absolute() && path != Path::new("/") => Self::unix(path),
-            (None, _) => return Err(invalid("there is no socket in it, expected cri:///PATH or cri://HOST:PORT")),
+            (None, _) => {
+                return Err(invalid("there is no socket in it, expected cri:///PATH or cri://HOST:PORT"));
+            }
             (Some(_), _) if path.components().count() > 1 => {
-                return Err(invalid("it has a host and a path: expected cri:///PATH (three slashes) or cri://HOST:PORT"));
+                return Err(invalid(
+                    "it has a host and a path: expected cri:///PATH (three slashes) or cri://HOST:PORT",
+                ));
             }
             (Some(host), Some(port)) => Self::tcp(format!("{host}:{port}")),
             (Some(host), None) => {
@@ -77,9 +81,15 @@ impl Config {
         };
         for (key, value) in url.query_pairs() {
             match &*key {
-                "log_root" if Path::new(&*value).is_absolute() => config.log_root = Some(PathBuf::from(&*value)),
+                "log_root" if Path::new(&*value).is_absolute() => {
+                    config.log_root = Some(PathBuf::from(&*value))
+                }
                 "log_root" => return Err(invalid(format!("log_root={value} is not an absolute path"))),
-                _ => return Err(invalid(format!("the option {key:?} is unknown, there is only \"log_root\""))),
+                _ => {
+                    return Err(invalid(format!(
+                        "the option {key:?} is unknown, there is only \"log_root\""
+                    )));
+                }
             }
         }
         Ok(config)

@@ -6,23 +6,17 @@ use async_trait::async_trait;
 use futures::future::join;
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStatus, ContainerSummary, Context, Error,
-    ErrorKind, ExitStatus, LogOptions, Object, PodId, Result, StopOptions, compose, spec::ContainerSpec,
+    Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStatus, ContainerSummary,
+    Context, Error, ErrorKind, ExitStatus, LogOptions, Object, PodId, Result, StopOptions, compose,
+    marks::CREATE, spec::ContainerSpec,
 };
 
-use crate::{
-    driver::CriDriver,
-    error::Refusal,
-    logs,
-    translate::{marks, status},
-    wait,
-};
+use crate::{driver::CriDriver, error::Refusal, logs, translate::status, wait};
 
 #[async_trait]
 impl Container for CriDriver {
     async fn create(&self, cx: &Context, pod: &PodId, spec: &ContainerSpec) -> Result<ContainerId> {
         self.admit(cx, &Call::ContainerCreate { pod, spec })?;
-        marks::check_container(spec).map_err(|error| error.in_field("spec"))?;
         compose::create_container(Arc::new(self.clone()), self.janitor(), cx, pod, spec).await
     }
 
@@ -58,7 +52,7 @@ impl Container for CriDriver {
             return Err(refusal.into());
         }
         // Logs of containers that others made are theirs.
-        if container.labels.contains_key(marks::CREATE) && self.log_root().is_some() {
+        if container.labels.contains_key(CREATE) && self.log_root().is_some() {
             logs::remove(container.log_path.as_ref()).await?;
         }
         Ok(())
@@ -96,8 +90,9 @@ impl Container for CriDriver {
         };
         let request = cri::ListContainersRequest { filter: Some(theirs) };
         let containers = self.client().list_containers(cx, request).await?.containers;
+        // Runtimes match ids by their beginning, and know no names.
         let summaries = containers.into_iter().map(status::container_summary);
-        Ok(summaries.filter(|container| fits(filter, container)).collect())
+        Ok(summaries.filter(|container| filter.matches(container)).collect())
     }
 
     async fn wait(&self, cx: &Context, id: &ContainerId) -> Result<ExitStatus> {
@@ -108,18 +103,24 @@ impl Container for CriDriver {
         wait::for_exit(self, cx, id.as_str()).await
     }
 
-    async fn logs(&self, cx: &Context, id: &ContainerId, options: &LogOptions) -> Result<runtime_core::LogStream> {
+    async fn logs(
+        &self,
+        cx: &Context,
+        id: &ContainerId,
+        options: &LogOptions,
+    ) -> Result<runtime_core::LogStream> {
         self.admit(cx, &Call::ContainerLogs { id, options })?;
         let found = self.find_container_status(cx, id.as_str(), false).await?;
         let (container, _) = found.ok_or_else(|| missing(id))?;
-        logs::read(self, cx, container, options).await
+        logs::read(self, cx, container, options)
     }
 }
 
 impl CriDriver {
     /// Stops a container; missing is `Ok`. CRI counts grace in whole seconds; part of one is rounded up, never down.
     pub(crate) async fn stop_container(&self, cx: &Context, id: &str, grace_period: Duration) -> Result<()> {
-        let request = cri::StopContainerRequest { container_id: id.to_owned(), timeout: whole_seconds(grace_period) };
+        let request =
+            cri::StopContainerRequest { container_id: id.to_owned(), timeout: whole_seconds(grace_period) };
         match self.client().stop_container(cx, request).await {
             Ok(_) => Ok(()),
             Err(refusal) if refusal.is_not_found() => Ok(()),
@@ -144,12 +145,16 @@ impl CriDriver {
         match status::container_phase(container.state) {
             // Nothing ever ran: this start failed, or one before it, with the same reason.
             ContainerPhase::Exited if container.started_at == 0 => {
-                let why = if container.message.is_empty() { refusal.error.message() } else { &container.message };
+                let why =
+                    if container.message.is_empty() { refusal.error.message() } else { &container.message };
                 let error = Error::new(ErrorKind::Failed, why);
                 if container.reason.is_empty() { error } else { error.with_reason(container.reason) }
             }
             ContainerPhase::Created => refusal.with_kind(ErrorKind::InvalidState),
-            phase => Error::new(ErrorKind::InvalidState, format!("the container was started before, it is {phase}")),
+            phase => Error::new(
+                ErrorKind::InvalidState,
+                format!("the container was started before, it is {phase}"),
+            ),
         }
     }
 }
@@ -166,15 +171,6 @@ pub(crate) fn missing(id: &ContainerId) -> Error {
 
 pub(crate) fn is_running(container: &cri::ContainerStatus) -> bool {
     status::container_phase(container.state) == ContainerPhase::Running
-}
-
-/// Whether a container is meant. Runtimes match ids by their beginning, and know no names.
-fn fits(filter: &ContainerFilter, container: &ContainerSummary) -> bool {
-    filter.id.as_ref().is_none_or(|id| *id == container.id)
-        && filter.pod.as_ref().is_none_or(|pod| container.pod.as_ref() == Some(pod))
-        && filter.name.as_ref().is_none_or(|name| *name == container.name)
-        && filter.phase.is_none_or(|phase| phase == container.phase)
-        && filter.labels.iter().all(|(key, value)| container.labels.get(key) == Some(value))
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Capabilities, Container, Context, Driver, DriverInfo, Error, ErrorKind, Exec, Health, ImageStore, Janitor,
-    Leftover, Object, Pod, Result, admit, compose,
+    Call, Capabilities, Container, Context, Driver, DriverInfo, Error, ErrorKind, Exec, Health, ImageStore,
+    Janitor, Leftover, Object, Pod, Result, admit, compose,
 };
 use tonic::Code;
 use url::Url;

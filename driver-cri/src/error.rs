@@ -58,7 +58,10 @@ impl Refusal {
 
     /// Whether the runtime said no and left open why, so that asking may tell.
     pub(crate) fn is_vague(&self) -> bool {
-        matches!(self.code, Some(Code::Unknown | Code::AlreadyExists | Code::NotFound | Code::FailedPrecondition))
+        matches!(
+            self.code,
+            Some(Code::Unknown | Code::AlreadyExists | Code::NotFound | Code::FailedPrecondition)
+        )
     }
 
     /// The same with a better kind, found out by asking.
@@ -176,7 +179,8 @@ mod tests {
 
     #[test]
     fn a_lost_connection_is_transient() {
-        let refusal = Refusal::new(&Status::from_error(Box::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe))));
+        let refusal =
+            Refusal::new(&Status::from_error(Box::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe))));
         assert_eq!((refusal.code, refusal.error.kind()), (None, ErrorKind::Unavailable));
         assert!(refusal.error.is_transient());
         let timeout = Status::from_error(Box::new(tonic::TimeoutExpired(())));

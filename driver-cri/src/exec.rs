@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExitCause, ExitStatus, Result, spec::ExecSpec,
+    Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExitCause, ExitStatus, Result,
+    spec::ExecSpec,
 };
 use tonic::Code;
 

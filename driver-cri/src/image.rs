@@ -5,9 +5,7 @@ use futures::{StreamExt, stream};
 use k8s_cri::v1 as cri;
 use runtime_core::{
     Call, Context, Error, FilesystemUsage, ImageFilter, ImageId, ImageStatus, ImageStore, Object, PullEvent,
-    PullOptions, PullStream, Result,
-    helpers::image_ref::ImageReference,
-    spec::RegistryCredentials,
+    PullOptions, PullStream, Result, helpers::image_ref::ImageReference, spec::RegistryCredentials,
 };
 
 use crate::{driver::CriDriver, translate::status};
@@ -57,7 +55,11 @@ impl ImageStore for CriDriver {
 }
 
 impl CriDriver {
-    pub(crate) async fn find_image(&self, cx: &Context, image: &ImageReference) -> Result<Option<cri::Image>> {
+    pub(crate) async fn find_image(
+        &self,
+        cx: &Context,
+        image: &ImageReference,
+    ) -> Result<Option<cri::Image>> {
         let request = cri::ImageStatusRequest { image: Some(spec(image)), verbose: false };
         match self.client().image_status(cx, request).await {
             Ok(answer) => Ok(answer.image),
@@ -109,11 +111,13 @@ fn auth(credentials: &RegistryCredentials) -> cri::AuthConfig {
 }
 
 fn secrets(credentials: &RegistryCredentials) -> [&str; 3] {
-    [&credentials.password, &credentials.identity_token, &credentials.registry_token].map(|secret| secret.expose())
+    [&credentials.password, &credentials.identity_token, &credentials.registry_token]
+        .map(|secret| secret.expose())
 }
 
 fn is_named(image: &ImageStatus, wanted: &ImageReference) -> bool {
-    let names = image.tags.iter().chain(&image.digests).filter_map(|name| name.parse::<ImageReference>().ok());
+    let names =
+        image.tags.iter().chain(&image.digests).filter_map(|name| name.parse::<ImageReference>().ok());
     // What is wanted by tag and digest is known by digest.
     let by_digest = wanted.digest().map(|digest| wanted.pinned(digest.clone()));
     let wanted = by_digest.as_ref().unwrap_or(wanted);

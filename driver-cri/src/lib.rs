@@ -7,8 +7,7 @@
 //! - *Pods with containers*: made one by one, undone as a whole.
 //! - *Waiting*: on the container's process itself where it can be seen from here, else by asking every 0.5 s at most.
 //! - *Logs*: read from the files that runtimes write, so driver and runtime must share the log directory. Following rides
-//!   on inotify. Rotated files are read as far as they are not compressed. Parts of a line are joined up to
-//!   [`MAX_LOG_LINE_BYTES`].
+//!   on inotify. See [`runtime_core::log_file`] for rotation and long lines.
 //! - *Grace periods* are whole seconds in CRI, and are rounded up.
 //! - *Signals*: CRI reports a process that was killed by signal N as one that ended with 128 + N.
 
@@ -30,5 +29,4 @@ mod wait;
 
 pub use config::{Config, Endpoint};
 pub use driver::{CriDriver, connect, connect_url};
-pub use logs::MAX_LOG_LINE_BYTES;
 pub use options::CriPodOptions;

@@ -34,14 +34,6 @@ pub(crate) fn of_pod(root: &Path, spec: &PodSpec) -> PathBuf {
     root.join(name)
 }
 
-/// The uid of a pod whose caller gives none: always the same for the same name, so that the runtime itself refuses to make
-/// a second one.
-pub(crate) fn uid_of(namespace: &str, name: &str) -> String {
-    let sum = Sha256::digest(format!("wharf.dev/pod/{namespace}/{name}").as_bytes());
-    let hex = hex(&sum[..16]);
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
 /// A directory that is held by one create at a time, of whatever process of this host.
 ///
 /// A runtime that is busy with a create already refuses a second one of the same name, and lists neither. Who waits for the
@@ -153,13 +145,6 @@ mod tests {
         let second = of_pod(Path::new("/l"), &spec);
         assert_eq!(first.file_name().unwrap().len(), 255);
         assert_ne!(first, second);
-    }
-
-    #[test]
-    fn uids_never_change_between_versions() {
-        assert_eq!(uid_of("default", "web"), uid_of("default", "web"));
-        assert_ne!(uid_of("default", "web"), uid_of("default/web", ""));
-        assert_eq!(uid_of("default", "web").len(), 36);
     }
 
     #[tokio::test]

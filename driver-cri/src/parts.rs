@@ -6,6 +6,7 @@ use runtime_core::{
     Container, ContainerId, Context, Error, ErrorKind, Object, PodId, Result,
     compose::PodParts,
     helpers::pull_policy::{PullDecision, PullPolicy},
+    marks::{CREATE, default_uid},
     spec::{ContainerSpec, PodSpec},
 };
 
@@ -24,7 +25,12 @@ impl PodParts for CriDriver {
         self
     }
 
-    async fn ensure_image(&self, cx: &Context, pod: Option<&PodSpec>, container: &ContainerSpec) -> Result<()> {
+    async fn ensure_image(
+        &self,
+        cx: &Context,
+        pod: Option<&PodSpec>,
+        container: &ContainerSpec,
+    ) -> Result<()> {
         let reference = image::reference(&container.image.reference)?;
         let policy = container.pull_policy.unwrap_or_else(|| PullPolicy::default_for(&reference));
         let present = policy != PullPolicy::Always && self.find_image(cx, &reference).await?.is_some();
@@ -46,13 +52,15 @@ impl PodParts for CriDriver {
         let runtime_handler = spec.extensions.get::<CriPodOptions>()?.runtime_handler.unwrap_or_default();
         let spec = self.resolved(spec);
         let mut config = translate::pod_config(&spec)?;
-        config.labels.insert(marks::CREATE.to_owned(), mark.to_owned());
+        config.labels.insert(CREATE.to_owned(), mark.to_owned());
         config.annotations.insert(marks::SPEC.to_owned(), marks::to_json(&spec)?);
         let directory = match &spec.log_directory {
             Some(path) => Some(Held::take(cx, path).await?),
             None => None,
         };
-        let is_default = self.log_root().is_some_and(|root| spec.log_directory == Some(log_directory::of_pod(root, &spec)));
+        let is_default = self
+            .log_root()
+            .is_some_and(|root| spec.log_directory == Some(log_directory::of_pod(root, &spec)));
         if is_default || directory.as_ref().is_some_and(|directory| directory.made) {
             config.annotations.insert(marks::LOG_DIRECTORY.to_owned(), config.log_directory.clone());
         }
@@ -77,7 +85,7 @@ impl PodParts for CriDriver {
         };
         let sandbox_config = translate::pod_config(&pod_spec)?;
         let mut config = translate::container_config(spec, &pod_spec.security)?;
-        config.labels.insert(marks::CREATE.to_owned(), mark.to_owned());
+        config.labels.insert(CREATE.to_owned(), mark.to_owned());
         config.annotations.insert(marks::IMAGE.to_owned(), spec.image.reference.clone());
         if let Some(image) = &mut config.image {
             // In full form, so that nothing can be taken for an image's id.
@@ -119,7 +127,8 @@ impl PodParts for CriDriver {
 
     async fn find_container(&self, cx: &Context, mark: &str) -> Result<Option<ContainerId>> {
         let filter = cri::ContainerFilter { label_selector: by_mark(mark), ..Default::default() };
-        let containers = self.client().list_containers(cx, cri::ListContainersRequest { filter: Some(filter) });
+        let containers =
+            self.client().list_containers(cx, cri::ListContainersRequest { filter: Some(filter) });
         Ok(containers.await?.containers.into_iter().next().map(|container| ContainerId::new(container.id)))
     }
 }
@@ -131,7 +140,7 @@ impl CriDriver {
         resolved.containers.clear();
         resolved.init_containers.clear();
         resolved.pull_secrets.clear();
-        resolved.uid.get_or_insert_with(|| log_directory::uid_of(&spec.namespace, &spec.name));
+        resolved.uid.get_or_insert_with(|| default_uid(&spec.namespace, &spec.name));
         if resolved.log_directory.is_none() {
             resolved.log_directory = self.log_root().map(|root| log_directory::of_pod(root, &resolved));
         }
@@ -153,7 +162,11 @@ impl CriDriver {
 
     async fn pods_with_mark(&self, cx: &Context, mark: &str) -> Result<Vec<cri::PodSandbox>> {
         let filter = cri::PodSandboxFilter { label_selector: by_mark(mark), ..Default::default() };
-        Ok(self.client().list_pod_sandbox(cx, cri::ListPodSandboxRequest { filter: Some(filter) }).await?.items)
+        Ok(self
+            .client()
+            .list_pod_sandbox(cx, cri::ListPodSandboxRequest { filter: Some(filter) })
+            .await?
+            .items)
     }
 
     /// Finds out why there is no sandbox, by looking whether there is another of the same name.
@@ -169,7 +182,7 @@ impl CriDriver {
         let Ok(pods) = self.client().list_pod_sandbox(cx, cri::ListPodSandboxRequest::default()).await else {
             return refusal.into();
         };
-        let is_ours = |pod: &cri::PodSandbox| pod.labels.get(marks::CREATE).is_some_and(|own| own == mark);
+        let is_ours = |pod: &cri::PodSandbox| pod.labels.get(CREATE).is_some_and(|own| own == mark);
         let is_same = |pod: &cri::PodSandbox| {
             pod.metadata.as_ref().is_some_and(|other| {
                 other.name == spec.name
@@ -183,7 +196,9 @@ impl CriDriver {
             directory.abandon().await;
         }
         match same.filter(|pod| refusal.is_vague() && !is_ours(pod)) {
-            Some(pod) => Error::already_exists(Object::pod(format!("{}/{}", spec.namespace, spec.name)), &pod.id),
+            Some(pod) => {
+                Error::already_exists(Object::pod(format!("{}/{}", spec.namespace, spec.name)), &pod.id)
+            }
             None => refusal.into(),
         }
     }
@@ -207,7 +222,7 @@ impl CriDriver {
             let metadata = other.metadata.clone().unwrap_or_default();
             metadata.name == spec.name && metadata.attempt == spec.attempt
         });
-        let is_other = |other: &&cri::Container| other.labels.get(marks::CREATE).is_none_or(|own| own != mark);
+        let is_other = |other: &&cri::Container| other.labels.get(CREATE).is_none_or(|own| own != mark);
         if let Some(other) = same.filter(is_other) {
             return Error::already_exists(Object::container(format!("{pod}/{}", spec.name)), &other.id);
         }
@@ -253,7 +268,7 @@ fn foreign_spec(status: cri::PodSandboxStatus, document: serde_json::Value) -> R
 }
 
 fn by_mark(mark: &str) -> std::collections::HashMap<String, String> {
-    [(marks::CREATE.to_owned(), mark.to_owned())].into()
+    [(CREATE.to_owned(), mark.to_owned())].into()
 }
 
 fn not_running(pod: &PodId) -> Error {

@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use futures::future::{join, join_all};
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Context, Error, Object, Pod, PodFilter, PodId, PodPhase, PodRun, PodStatus, PodSummary, Result, RunOptions,
-    StopOptions, compose,
-    spec::PodSpec,
+    Call, Context, Error, Object, Pod, PodFilter, PodId, PodPhase, PodRun, PodStatus, PodSummary, Result,
+    RunOptions, StopOptions, compose, spec::PodSpec,
 };
 
 use crate::{
@@ -21,11 +20,6 @@ use crate::{
 impl Pod for CriDriver {
     async fn run(&self, cx: &Context, spec: &PodSpec, options: &RunOptions) -> Result<PodRun> {
         self.admit(cx, &Call::PodRun { spec, options })?;
-        marks::check("labels", &spec.labels)?;
-        marks::check("annotations", &spec.annotations)?;
-        for (path, container) in spec.all_containers() {
-            marks::check_container(container).map_err(|error| error.in_field(&path))?;
-        }
         compose::run_pod(Arc::new(self.clone()), self.janitor(), cx, spec, options).await
     }
 
@@ -35,7 +29,8 @@ impl Pod for CriDriver {
             return Ok(());
         }
         // A sandbox is stopped without grace, so its containers are stopped first.
-        let stopped = if options.grace_period.is_zero() { Ok(()) } else { self.stop_all(cx, id, options).await };
+        let stopped =
+            if options.grace_period.is_zero() { Ok(()) } else { self.stop_all(cx, id, options).await };
         let request = cri::StopPodSandboxRequest { pod_sandbox_id: id.as_str().to_owned() };
         match self.client().stop_pod_sandbox(cx, request).await {
             Err(refusal) if !refusal.is_not_found() => Err(refusal.into()),
@@ -51,7 +46,8 @@ impl Pod for CriDriver {
     async fn status(&self, cx: &Context, id: &PodId) -> Result<PodStatus> {
         self.admit(cx, &Call::PodStatus { id })?;
         let filter = cri::ContainerFilter { pod_sandbox_id: id.as_str().to_owned(), ..Default::default() };
-        let containers = self.client().list_containers(cx, cri::ListContainersRequest { filter: Some(filter) });
+        let containers =
+            self.client().list_containers(cx, cri::ListContainersRequest { filter: Some(filter) });
         let (pod, containers) = join(self.find_pod_status(cx, id.as_str(), false), containers).await;
         let (pod, _) = pod?.ok_or_else(|| Error::not_found(Object::pod(id.as_str())))?;
         Ok(status::pod_status(pod, containers?.containers))
@@ -71,8 +67,10 @@ impl Pod for CriDriver {
             state: state.map(|state| cri::PodSandboxStateValue { state: state.into() }),
             label_selector: filter.labels.clone().into_iter().collect(),
         };
-        let pods = self.client().list_pod_sandbox(cx, cri::ListPodSandboxRequest { filter: Some(theirs) }).await?;
-        Ok(pods.items.into_iter().map(status::pod_summary).filter(|pod| fits(filter, pod)).collect())
+        let pods =
+            self.client().list_pod_sandbox(cx, cri::ListPodSandboxRequest { filter: Some(theirs) }).await?;
+        // Runtimes match ids by their beginning, and know neither names nor namespaces.
+        Ok(pods.items.into_iter().map(status::pod_summary).filter(|pod| filter.matches(pod)).collect())
     }
 }
 
@@ -107,16 +105,8 @@ impl CriDriver {
         };
         let request = cri::ListContainersRequest { filter: Some(filter) };
         let running = self.client().list_containers(cx, request).await?.containers;
-        let stops = running.iter().map(|container| self.stop_container(cx, &container.id, options.grace_period));
+        let stops =
+            running.iter().map(|container| self.stop_container(cx, &container.id, options.grace_period));
         join_all(stops).await.into_iter().collect()
     }
-}
-
-/// Whether a pod is meant. Runtimes match ids by their beginning, and know neither names nor namespaces.
-fn fits(filter: &PodFilter, pod: &PodSummary) -> bool {
-    filter.id.as_ref().is_none_or(|id| *id == pod.id)
-        && filter.name.as_ref().is_none_or(|name| *name == pod.name)
-        && filter.namespace.as_ref().is_none_or(|namespace| *namespace == pod.namespace)
-        && filter.phase.is_none_or(|phase| phase == pod.phase)
-        && filter.labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
 }

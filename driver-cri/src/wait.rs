@@ -60,6 +60,9 @@ fn process(id: &str, info: &Info) -> Option<AsyncFd<OwnedFd>> {
     if !cgroups.contains(id) {
         return None;
     }
-    #[allow(deprecated, reason = "its successor is unsafe for descriptors that change, which an owned one doesn't")]
+    #[allow(
+        deprecated,
+        reason = "its successor is unsafe for descriptors that change, which an owned one doesn't"
+    )]
     AsyncFd::with_interest(pidfd, Interest::READABLE).ok()
 }

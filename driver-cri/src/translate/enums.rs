@@ -26,19 +26,33 @@ macro_rules! both_ways {
 both_ways!(to_protocol, from_protocol, Protocol, Protocol, Tcp = Tcp, Udp = Udp, Sctp = Sctp);
 
 both_ways!(
-    to_namespace, from_namespace, NamespaceMode, NamespaceMode,
-    Pod = Pod, Container = Container, Node = Node, Target = Target
+    to_namespace,
+    from_namespace,
+    NamespaceMode,
+    NamespaceMode,
+    Pod = Pod,
+    Container = Container,
+    Node = Node,
+    Target = Target
 );
 
 both_ways!(
-    to_propagation, from_propagation, MountPropagation, MountPropagation,
-    Private = PropagationPrivate, HostToContainer = PropagationHostToContainer,
+    to_propagation,
+    from_propagation,
+    MountPropagation,
+    MountPropagation,
+    Private = PropagationPrivate,
+    HostToContainer = PropagationHostToContainer,
     Bidirectional = PropagationBidirectional
 );
 
 both_ways!(
-    to_groups_policy, from_groups_policy, SupplementalGroupsPolicy, SupplementalGroupsPolicy,
-    Merge = Merge, Strict = Strict
+    to_groups_policy,
+    from_groups_policy,
+    SupplementalGroupsPolicy,
+    SupplementalGroupsPolicy,
+    Merge = Merge,
+    Strict = Strict
 );
 
 pub(super) fn unknown(field: &str, number: i32) -> Error {

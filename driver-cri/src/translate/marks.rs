@@ -1,17 +1,8 @@
-//! What wharf writes into labels and annotations, and keeps out of its callers' sight.
+//! Annotations that only this driver writes, beside the marks that all do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use runtime_core::{
-    Error, Result,
-    spec::{ContainerSpec, PodSpec},
-};
-
-/// The prefix of everything that wharf writes.
-pub(crate) const PREFIX: &str = "wharf.dev/";
-
-/// Label: which create made the object. It finds what was made by a call whose answer was lost.
-pub(crate) const CREATE: &str = "wharf.dev/create";
+use runtime_core::{Error, Result, spec::PodSpec};
 
 /// Annotation of a pod: its spec as JSON, without containers and secrets. CRI wants the whole sandbox configuration again
 /// whenever a container is added, maybe by another process than the one that made the pod.
@@ -22,25 +13,6 @@ pub(crate) const LOG_DIRECTORY: &str = "wharf.dev/log-directory";
 
 /// Annotation of a container: its image as the caller named it.
 pub(crate) const IMAGE: &str = "wharf.dev/image";
-
-/// The caller's own labels or annotations.
-pub(crate) fn visible(all: HashMap<String, String>) -> BTreeMap<String, String> {
-    all.into_iter().filter(|(key, _)| !key.starts_with(PREFIX)).collect()
-}
-
-/// Refuses keys that would be taken for wharf's own.
-pub(crate) fn check(field: &str, map: &BTreeMap<String, String>) -> Result<()> {
-    match map.keys().find(|key| key.starts_with(PREFIX)) {
-        Some(key) => Err(Error::invalid(field, format!("the key {key:?} has the prefix {PREFIX:?}, which is reserved"))),
-        None => Ok(()),
-    }
-}
-
-/// The same for the two maps of a container.
-pub(crate) fn check_container(spec: &ContainerSpec) -> Result<()> {
-    check("labels", &spec.labels)?;
-    check("annotations", &spec.annotations)
-}
 
 /// The pod's spec for [`SPEC`].
 pub(crate) fn to_json(spec: &PodSpec) -> Result<String> {
@@ -59,7 +31,7 @@ pub(crate) fn from_json(annotations: &HashMap<String, String>) -> Option<PodSpec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use runtime_core::spec::RegistryCredentials;
+    use runtime_core::spec::{ContainerSpec, RegistryCredentials};
 
     #[test]
     fn the_stored_spec_has_no_secrets() {
@@ -72,13 +44,5 @@ mod tests {
         assert!(!json.contains("hunter2"), "{json}");
         let back = from_json(&HashMap::from([(SPEC.to_owned(), json)])).unwrap();
         assert_eq!(back, PodSpec::new("p").with_label("a", "b"));
-    }
-
-    #[test]
-    fn own_keys_are_hidden_and_refused() {
-        let all = HashMap::from([(CREATE.to_owned(), "1".to_owned()), ("app".to_owned(), "web".to_owned())]);
-        assert_eq!(visible(all), BTreeMap::from([("app".to_owned(), "web".to_owned())]));
-        let error = check("labels", &BTreeMap::from([(CREATE.to_owned(), String::new())])).unwrap_err();
-        assert_eq!(error.field(), Some("labels"));
     }
 }

@@ -4,7 +4,8 @@ use k8s_cri::v1 as cri;
 use runtime_core::{
     Error, Result,
     spec::{
-        ContainerSecurity, LinuxCapabilities, Namespaces, PodSecurity, SeLinuxOptions, SecurityProfile, UserNamespace,
+        ContainerSecurity, LinuxCapabilities, Namespaces, PodSecurity, SeLinuxOptions, SecurityProfile,
+        UserNamespace,
     },
 };
 
@@ -59,8 +60,10 @@ pub(super) fn pod_from_cri(message: cri::LinuxSandboxSecurityContext) -> Result<
     security.supplemental_groups_policy =
         enums::from_groups_policy("security.supplementalGroupsPolicy", message.supplemental_groups_policy)?;
     security.privileged = message.privileged;
-    security.seccomp = message.seccomp.map(|seccomp| from_profile("security.seccomp", seccomp)).transpose()?;
-    security.apparmor = message.apparmor.map(|apparmor| from_profile("security.apparmor", apparmor)).transpose()?;
+    security.seccomp =
+        message.seccomp.map(|seccomp| from_profile("security.seccomp", seccomp)).transpose()?;
+    security.apparmor =
+        message.apparmor.map(|apparmor| from_profile("security.apparmor", apparmor)).transpose()?;
     security.seccomp_profile_path = said(message.seccomp_profile_path);
     Ok(security)
 }
@@ -86,7 +89,8 @@ pub(super) fn container_to_cri(
         own.clone().unwrap_or_else(|| usual.iter().copied().map(str::to_owned).collect())
     };
     // A privileged container sees everything, so nothing is hidden from it unless that is asked for.
-    let (masked, readonly) = if security.privileged { (&[][..], &[][..]) } else { (MASKED_PATHS, READONLY_PATHS) };
+    let (masked, readonly) =
+        if security.privileged { (&[][..], &[][..]) } else { (MASKED_PATHS, READONLY_PATHS) };
     cri::LinuxContainerSecurityContext {
         capabilities: said_of_capabilities.then_some(cri::Capability {
             add_capabilities: add,
@@ -134,8 +138,10 @@ pub(super) fn container_from_cri(message: cri::LinuxContainerSecurityContext) ->
     security.no_new_privs = message.no_new_privs;
     security.masked_paths = Some(message.masked_paths);
     security.readonly_paths = Some(message.readonly_paths);
-    security.seccomp = message.seccomp.map(|seccomp| from_profile("security.seccomp", seccomp)).transpose()?;
-    security.apparmor = message.apparmor.map(|apparmor| from_profile("security.apparmor", apparmor)).transpose()?;
+    security.seccomp =
+        message.seccomp.map(|seccomp| from_profile("security.seccomp", seccomp)).transpose()?;
+    security.apparmor =
+        message.apparmor.map(|apparmor| from_profile("security.apparmor", apparmor)).transpose()?;
     security.apparmor_profile = said(message.apparmor_profile);
     security.seccomp_profile_path = said(message.seccomp_profile_path);
     Ok(security)

@@ -5,8 +5,9 @@ use std::{net::IpAddr, path::PathBuf};
 use jiff::Timestamp;
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Condition, ContainerId, ContainerPhase, ContainerStatus, ContainerSummary, ExitCause, ExitStatus, FilesystemUsage,
-    Health, ImageId, ImageStatus, PodId, PodPhase, PodStatus, PodSummary, spec::Bytes,
+    Condition, ContainerId, ContainerPhase, ContainerStatus, ContainerSummary, ExitCause, ExitStatus,
+    FilesystemUsage, Health, ImageId, ImageStatus, PodId, PodPhase, PodStatus, PodSummary, marks::visible,
+    spec::Bytes,
 };
 
 use super::{linux_resources, marks, said};
@@ -38,8 +39,8 @@ pub(crate) fn pod_summary(pod: cri::PodSandbox) -> PodSummary {
     summary.uid = said(metadata.uid);
     summary.attempt = Some(metadata.attempt);
     summary.created_at = timestamp(pod.created_at);
-    summary.labels = marks::visible(pod.labels);
-    summary.annotations = marks::visible(pod.annotations);
+    summary.labels = visible(pod.labels);
+    summary.annotations = visible(pod.annotations);
     summary
 }
 
@@ -79,8 +80,8 @@ pub(crate) fn container_summary(container: cri::Container) -> ContainerSummary {
     summary.image = named.unwrap_or_else(|| container.image.unwrap_or_default().image);
     summary.image_id = said(container.image_id).or(said(container.image_ref)).map(ImageId::new);
     summary.created_at = timestamp(container.created_at);
-    summary.labels = marks::visible(container.labels);
-    summary.annotations = marks::visible(container.annotations);
+    summary.labels = visible(container.labels);
+    summary.annotations = visible(container.annotations);
     summary
 }
 

@@ -4,7 +4,8 @@ use k8s_cri::v1 as cri;
 use runtime_core::{
     Result,
     spec::{
-        Bytes, WindowsContainerOptions, WindowsCpuAffinity, WindowsPodOptions, WindowsResources, WindowsSecurity,
+        Bytes, WindowsContainerOptions, WindowsCpuAffinity, WindowsPodOptions, WindowsResources,
+        WindowsSecurity,
     },
 };
 

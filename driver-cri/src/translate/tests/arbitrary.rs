@@ -16,7 +16,11 @@ pub(super) fn pod() -> impl Strategy<Value = cri::PodSandboxConfig> {
                 metadata: Some(cri::PodSandboxMetadata { name, uid, namespace, attempt }),
                 hostname,
                 log_directory,
-                dns_config: dns.map(|(servers, searches, options)| cri::DnsConfig { servers, searches, options }),
+                dns_config: dns.map(|(servers, searches, options)| cri::DnsConfig {
+                    servers,
+                    searches,
+                    options,
+                }),
                 port_mappings,
                 labels,
                 annotations,
@@ -29,7 +33,8 @@ pub(super) fn pod() -> impl Strategy<Value = cri::PodSandboxConfig> {
 
 pub(super) fn container() -> impl Strategy<Value = cri::ContainerConfig> {
     let names = (text(), any::<u32>(), image(), texts(), texts(), text());
-    let parts = (vec((text(), text()), 0..4), vec(mount(), 0..3), vec((text(), text(), text()), 0..3), texts());
+    let parts =
+        (vec((text(), text()), 0..4), vec(mount(), 0..3), vec((text(), text(), text()), 0..3), texts());
     let rest = (map(), map(), text(), any::<bool>(), any::<bool>(), any::<bool>());
     (names, parts, rest, resources(), container_security(), option::of(windows_container())).prop_map(
         |(names, parts, rest, resources, security, windows)| {
@@ -207,20 +212,22 @@ fn resources() -> impl Strategy<Value = cri::LinuxContainerResources> {
 fn mount() -> impl Strategy<Value = cri::Mount> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), 0..3i32);
     let mappings = (vec(id_mapping(), 0..2), vec(id_mapping(), 0..2));
-    (text(), text(), flags, mappings, option::of(image())).prop_map(|(target, host, flags, mappings, image)| {
-        cri::Mount {
-            container_path: target,
-            // Either the one or the other is mounted.
-            host_path: if image.is_none() { host } else { String::new() },
-            readonly: flags.0,
-            selinux_relabel: flags.1,
-            propagation: flags.3,
-            uid_mappings: mappings.0,
-            gid_mappings: mappings.1,
-            recursive_read_only: flags.2,
-            image,
-        }
-    })
+    (text(), text(), flags, mappings, option::of(image())).prop_map(
+        |(target, host, flags, mappings, image)| {
+            cri::Mount {
+                container_path: target,
+                // Either the one or the other is mounted.
+                host_path: if image.is_none() { host } else { String::new() },
+                readonly: flags.0,
+                selinux_relabel: flags.1,
+                propagation: flags.3,
+                uid_mappings: mappings.0,
+                gid_mappings: mappings.1,
+                recursive_read_only: flags.2,
+                image,
+            }
+        },
+    )
 }
 
 fn image() -> impl Strategy<Value = cri::ImageSpec> {
@@ -230,14 +237,14 @@ fn image() -> impl Strategy<Value = cri::ImageSpec> {
 }
 
 fn port() -> impl Strategy<Value = cri::PortMapping> {
-    (0..3i32, any::<u16>(), any::<u16>(), option::of(any::<IpAddr>())).prop_map(|(protocol, inside, host, ip)| {
-        cri::PortMapping {
+    (0..3i32, any::<u16>(), any::<u16>(), option::of(any::<IpAddr>())).prop_map(
+        |(protocol, inside, host, ip)| cri::PortMapping {
             protocol,
             container_port: inside.into(),
             host_port: host.into(),
             host_ip: ip.map(|ip| ip.to_string()).unwrap_or_default(),
-        }
-    })
+        },
+    )
 }
 
 fn windows_pod() -> impl Strategy<Value = cri::WindowsPodSandboxConfig> {
