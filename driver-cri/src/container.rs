@@ -7,7 +7,7 @@ use futures::future::join;
 use k8s_cri::v1 as cri;
 use runtime_core::{
     Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStatus, ContainerSummary,
-    Context, Error, ErrorKind, ExitStatus, LogOptions, Object, PodId, Result, StopOptions, compose,
+    Context, Error, ErrorKind, ExitStatus, LogOptions, Object, PodId, PodPhase, Result, StopOptions, compose,
     marks::CREATE, spec::ContainerSpec,
 };
 
@@ -137,24 +137,46 @@ impl CriDriver {
         if !refusal.is_vague() {
             return refusal.into();
         }
-        let container = match self.find_container_status(cx, id.as_str(), false).await {
-            Ok(Some((container, _))) => container,
+        let (container, info) = match self.find_container_status(cx, id.as_str(), true).await {
+            Ok(Some(found)) => found,
             Ok(None) => return missing(id),
             Err(_) => return refusal.into(),
         };
+        // What the runtime says may quote the environment.
+        let secrets = info.env_values();
+        let refusal = refusal.without(secrets.iter().map(String::as_str));
         match status::container_phase(container.state) {
-            // Nothing ever ran: this start failed, or one before it, with the same reason.
-            ContainerPhase::Exited if container.started_at == 0 => {
-                let why =
-                    if container.message.is_empty() { refusal.error.message() } else { &container.message };
-                let error = Error::new(ErrorKind::Failed, why);
-                if container.reason.is_empty() { error } else { error.with_reason(container.reason) }
+            // Nothing ever ran: this start failed, or one before it.
+            ContainerPhase::Exited if container.started_at == 0 && !container.reason.is_empty() => {
+                refusal.with_kind(ErrorKind::Failed).with_reason(container.reason)
             }
-            ContainerPhase::Created => refusal.with_kind(ErrorKind::InvalidState),
+            ContainerPhase::Exited if container.started_at == 0 => refusal.into(),
+            ContainerPhase::Created => self.why_not_startable(refusal, cx, &container).await,
             phase => Error::new(
                 ErrorKind::InvalidState,
                 format!("the container was started before, it is {phase}"),
             ),
+        }
+    }
+
+    /// Finds out why a container did not even begin to start: its pod is stopped, or the runtime only knows.
+    async fn why_not_startable(
+        &self,
+        refusal: Refusal,
+        cx: &Context,
+        container: &cri::ContainerStatus,
+    ) -> Error {
+        let filter = cri::ContainerFilter { id: container.id.clone(), ..Default::default() };
+        let request = cri::ListContainersRequest { filter: Some(filter) };
+        let listed = self.client().list_containers(cx, request).await.unwrap_or_default().containers;
+        let Some(pod) = listed.first().map(|listed| listed.pod_sandbox_id.as_str()) else {
+            return refusal.into();
+        };
+        match self.find_pod_status(cx, pod, false).await {
+            Ok(Some((pod, _))) if status::pod_phase(pod.state) != PodPhase::Running => {
+                Error::new(ErrorKind::InvalidState, "the container's pod is not running")
+            }
+            _ => refusal.into(),
         }
     }
 }

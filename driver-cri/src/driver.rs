@@ -149,6 +149,14 @@ impl Info {
     pub(crate) fn document(&self) -> Option<serde_json::Value> {
         serde_json::from_str(self.0.get("info")?).ok()
     }
+
+    /// The values of a container's environment.
+    pub(crate) fn env_values(&self) -> Vec<String> {
+        let document = self.document().unwrap_or_default();
+        let variables =
+            document.pointer("/config/envs").and_then(|envs| envs.as_array()).cloned().unwrap_or_default();
+        variables.iter().filter_map(|variable| Some(variable.get("value")?.as_str()?.to_owned())).collect()
+    }
 }
 
 /// Ids of runtimes have 64 hex digits; no other id begins with such a one.

@@ -65,10 +65,13 @@ async fn why_a_container_is_not_made() {
     assert_eq!(containers.create(cx, &pod, &spec).await.unwrap_err().kind(), ErrorKind::NotFound);
     let error = containers.create(cx, &PodId::new("nope"), &shell("x", "true")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    let created = containers.create(cx, &pod, &shell("never", "true")).await.unwrap();
     bench.pods().stop(cx, &pod, &StopOptions::now()).await.unwrap();
+    let error = containers.start(cx, &created).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
     let error = containers.create(cx, &pod, &shell("x", "true")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
-    assert_eq!(containers.list(cx, &ContainerFilter::of_pod(&pod)).await.unwrap().len(), 1);
+    assert_eq!(containers.list(cx, &ContainerFilter::of_pod(&pod)).await.unwrap().len(), 2);
     bench.finish().await;
 }
 

@@ -53,7 +53,7 @@ async fn neither_traces_nor_errors_show_them() {
         .with_pull_secret(credentials.clone())
         .with_container(shell("main", "sleep 1000").with_env("TOKEN", SECRET));
     let mut errors: Vec<Error> = Vec::new();
-    for method in ["RunPodSandbox", "CreateContainer", "StartContainer"] {
+    for method in ["CreateContainer", "StartContainer"] {
         // As a runtime that quotes what it was given.
         bench.fake.engine().faults().inject(Fault::fail(
             method,
