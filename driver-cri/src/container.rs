@@ -144,6 +144,10 @@ impl CriDriver {
         };
         // What the runtime says may quote the environment.
         let secrets = info.env_values();
+        let refusal = match container.message.as_str() {
+            "" => refusal,
+            message => refusal.saying(message.to_owned()),
+        };
         let refusal = refusal.without(secrets.iter().map(String::as_str));
         match status::container_phase(container.state) {
             // Nothing ever ran: this start failed, or one before it.

@@ -72,10 +72,12 @@ impl Refusal {
 
     /// Takes secrets out of the runtime's words, which may quote what it was given.
     pub(crate) fn without<'a>(self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut message = self.error.message().to_owned();
-        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
-            message = message.replace(secret, "[redacted]");
-        }
+        let message = redacted(self.error.message(), secrets);
+        Self { code: self.code, error: self.rebuilt(self.error.kind(), message) }
+    }
+
+    /// The same with better words of the runtime's.
+    pub(crate) fn saying(self, message: String) -> Self {
         Self { code: self.code, error: self.rebuilt(self.error.kind(), message) }
     }
 
@@ -89,6 +91,11 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         refusal.error
     }
+}
+
+fn redacted<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    let secrets = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET);
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
 }
 
 fn answered(status: &Status) -> Error {

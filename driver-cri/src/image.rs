@@ -68,6 +68,8 @@ impl CriDriver {
         }
     }
 
+    /// Pulls an image. containerd answers `Unknown` when the registry wants other credentials or can't be reached, and only
+    /// words tell one from the other; so both are `Failed`, with these words.
     pub(crate) async fn pull_image(
         &self,
         cx: &Context,

@@ -38,14 +38,18 @@ pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Resu
                 // Once is enough: the runtime takes a moment to notice the end, and is asked from then on.
                 watched = true;
                 if let Some(process) = process(id, &info) {
-                    cx.run(async { Ok(drop(process.readable().await)) }).await?;
+                    cx.run(async { process.readable().await.map(drop).or(Ok(())) }).await?;
                     (pause, max_pause) = (Duration::from_millis(1), MAX_PAUSE_AT_END);
                     continue;
                 }
             }
             _ => {}
         }
-        cx.run(async { Ok(tokio::time::sleep(pause).await) }).await?;
+        let pausing = async {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        };
+        cx.run(pausing).await?;
         pause = max_pause.min(pause * 2);
     }
 }

@@ -1,5 +1,7 @@
 //! The driver against testkit's fake CRI server, over a real socket.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail them")]
+
 mod bench;
 mod connect;
 mod containers;
