@@ -1,7 +1,9 @@
 //! What is wrong with a launch, found before anything is made.
 
 use super::network;
-use super::{Engine, EngineError, Isolation, Launch, MountKind, PodSpace, Privileges, User, parse_signal};
+use super::{
+    Engine, EngineError, Isolation, Launch, MountKind, PidSpace, PodSpace, Privileges, User, parse_signal,
+};
 
 /// Linux takes no longer host name.
 const MAX_HOSTNAME_BYTES: usize = 64;
@@ -24,6 +26,9 @@ impl Engine {
                     format!("{} is not absolute", host_path.display()),
                 ));
             }
+        }
+        for path in launch.masked_paths.iter().chain(&launch.read_only_paths) {
+            check_path("paths", path)?;
         }
         for file in &launch.cgroup {
             if file.path.is_empty()
@@ -48,11 +53,14 @@ impl Engine {
         let walls = [
             ("a view of cgroups", !launch.cgroup.is_empty()),
             ("changing privileges", launch.privileges != Privileges::default()),
+            ("hiding paths", !launch.masked_paths.is_empty()),
+            ("protecting paths", !launch.read_only_paths.is_empty()),
+            ("the process tree of another", matches!(launch.pids, PidSpace::Target(_))),
         ];
         let (wanted, why) = match self.isolation() {
             Isolation::Chroot if host_image => (own_root.to_vec(), "the host image has the host's own files"),
             Isolation::Chroot => return Ok(()),
-            Isolation::None => ([own_root, walls].concat(), "it needs root"),
+            Isolation::None => ([own_root.as_slice(), &walls].concat(), "it needs root"),
         };
         match wanted.into_iter().find(|(_, wanted)| *wanted) {
             Some((what, _)) => Err(EngineError::Unsupported { what, why }),

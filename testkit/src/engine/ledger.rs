@@ -13,7 +13,7 @@ pub struct Ledger {
     pub pods: Vec<String>,
     /// Ids of containers, whatever their state.
     pub containers: Vec<String>,
-    /// Processes that were started directly: first processes of containers, and execs.
+    /// Processes that were started directly: first processes of containers, execs, and those of pods.
     pub processes: Vec<LiveProcess>,
     /// Those of them that are execs.
     pub execs: Vec<LiveExec>,
@@ -28,11 +28,11 @@ pub struct Ledger {
 pub struct LiveProcess {
     /// As the host sees it.
     pub pid: i32,
-    /// Id of its container.
+    /// Id of its container, or of its pod.
     pub owner: String,
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// Whether it is an exec; otherwise it is the container's first process.
+    /// Whether it is an exec; otherwise it is the container's first process, or the pod's own.
     pub is_exec: bool,
 }
 

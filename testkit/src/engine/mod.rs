@@ -1,8 +1,9 @@
 //! The engine behind every fake: host processes, images, logs and a ledger of what is alive.
 //!
 //! [`Engine`] runs pods, containers and commands for real, as processes of this host, without any container runtime.
-//! As root each container gets its own mounts, host name and process tree ([`Isolation::Chroot`]); otherwise its
-//! processes run directly in a copy of the image ([`Isolation::None`]) and what needs root is refused.
+//! As root each container gets its own mounts, host name and process tree ([`Isolation::Chroot`]), and what it asks for of
+//! limited privileges and of a network and a process tree that it shares with its pod; otherwise its processes run
+//! directly in a copy of the image ([`Isolation::None`]) and what needs root is refused.
 
 mod capabilities;
 mod check;

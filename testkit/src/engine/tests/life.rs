@@ -156,13 +156,20 @@ async fn what_cannot_be_done_is_refused() {
     let engine = Engine::start(options).await.unwrap();
     let pod = engine.create_pod(pod("p")).await.unwrap().id;
     let sh = || Launch { image: HOST_IMAGE.into(), argv: vec!["sh".into()], ..Launch::default() };
-    let mount =
-        Mount { container_path: "/x".into(), read_only: true, kind: MountKind::Tmpfs { size_bytes: None }, propagation: Propagation::Private };
+    let mount = Mount {
+        container_path: "/x".into(),
+        read_only: true,
+        kind: MountKind::Tmpfs { size_bytes: None },
+        propagation: Propagation::Private,
+    };
     let unsupported = [
         Launch { hostname: Some("x".into()), ..sh() },
         Launch { mounts: vec![mount], ..sh() },
         Launch { user: Some(User::Id { uid: 12345, gid: None }), ..sh() },
         Launch { read_only_rootfs: true, ..sh() },
+        Launch { masked_paths: vec!["/proc/keys".into()], ..sh() },
+        Launch { privileges: Privileges { no_new_privs: true, ..Privileges::default() }, ..sh() },
+        Launch { pids: PidSpace::Target(pod.clone()), ..sh() },
     ];
     for launch in unsupported {
         let refused = engine.create_container(&pod, launch).await;

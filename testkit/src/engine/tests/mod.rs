@@ -12,6 +12,7 @@ use super::*;
 mod ends;
 mod exec;
 mod life;
+mod mounts;
 mod security;
 mod space;
 

@@ -147,3 +147,42 @@ async fn a_process_tree_is_shared() {
     assert!(pid > 100, "{pid}");
     bed.end().await;
 }
+
+/// Not a test of its own: the program that the next one kills.
+#[tokio::test]
+async fn a_victim_with_a_network() {
+    let Some(state) = std::env::var_os("ENGINE_TEST_NETWORK_VICTIM") else { return };
+    let options = EngineOptions { state_dir: Some(state.into()), ..EngineOptions::default() };
+    let engine = Engine::start(options).await.unwrap();
+    let pod = engine.create_pod(own("one")).await.unwrap();
+    let argv = ["sleep", "1000"].map(str::to_owned).to_vec();
+    let launch = Launch { image: HOST_IMAGE.into(), argv, pids: PidSpace::Pod, ..Launch::default() };
+    let id = engine.create_container(&pod.id, launch).await.unwrap().id;
+    engine.start_container(&id).await.unwrap();
+    let ready = engine.state_dir().join("ready");
+    fs::write(ready.with_extension("new"), pod.address.unwrap().to_string()).unwrap();
+    fs::rename(ready.with_extension("new"), ready).unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_engine_leaves_no_network() {
+    let Some(bed) = bed(own("probe")).await else { return };
+    bed.end().await;
+    let parent = tempfile::tempdir().unwrap();
+    let state = parent.path().join("state");
+    let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "engine::tests::space::a_victim_with_a_network"])
+        .env("ENGINE_TEST_NETWORK_VICTIM", &state)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until(|| state.join("ready").exists()).await;
+    let address: Ipv4Addr = fs::read_to_string(state.join("ready")).unwrap().parse().unwrap();
+    assert!(Path::new(&interface_of(address)).exists());
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    sweep(&state).unwrap();
+    assert!(!state.exists());
+    until(|| !Path::new(&interface_of(address)).exists()).await;
+}
