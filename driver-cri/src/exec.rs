@@ -1,5 +1,7 @@
 //! Commands in containers.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use k8s_cri::v1 as cri;
 use runtime_core::{
@@ -18,6 +20,9 @@ use crate::{
 /// answer may have 16 MiB in all; a few bytes of it are not output.
 pub(crate) const MAX_OUTPUT_BYTES: u64 = (16 << 20) - 64;
 
+/// How much later than the command's timeout the call ends: a second for the rounding, and one for the runtime.
+const TIMEOUT_MARGIN: Duration = Duration::from_secs(2);
+
 #[async_trait]
 impl Exec for CriDriver {
     async fn sync(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecOutput> {
@@ -30,6 +35,12 @@ impl Exec for CriDriver {
             cmd: spec.command.clone(),
             // None is no limit. At the call's own deadline the runtime kills the command as well.
             timeout: spec.timeout.map_or(0, whole_seconds),
+        };
+        // containerd 1.6 keeps to the timeout until the command has ended, but then waits without end for background children
+        // that hold its output.
+        let cx = &match spec.timeout {
+            Some(timeout) => cx.clone().with_timeout(timeout.saturating_add(TIMEOUT_MARGIN)),
+            None => cx.clone(),
         };
         let answer = match self.client().exec_sync(cx, request).await {
             Ok(answer) => answer,

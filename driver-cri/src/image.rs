@@ -4,11 +4,18 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Context, Error, FilesystemUsage, ImageFilter, ImageId, ImageStatus, ImageStore, Object, PullEvent,
-    PullOptions, PullStream, Result, helpers::image_ref::ImageReference, spec::RegistryCredentials,
+    Call, Context, Error, ErrorKind, FilesystemUsage, ImageFilter, ImageId, ImageStatus, ImageStore, Object,
+    PullEvent, PullOptions, PullStream, Result, helpers::image_ref::ImageReference,
+    spec::RegistryCredentials,
 };
 
+use tonic::Code;
+
 use crate::{driver::CriDriver, translate::status};
+
+/// The registry that images are from whose names say none, and the host that serves it.
+const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
 #[async_trait]
 impl ImageStore for CriDriver {
@@ -84,7 +91,12 @@ impl CriDriver {
         match self.client().pull_image(cx, request).await {
             Ok(answer) => Ok(ImageId::new(answer.image_ref)),
             Err(refusal) => {
-                let error = Error::from(refusal.without(credentials.into_iter().flat_map(secrets)));
+                let refusal = refusal.without(credentials.into_iter().flat_map(secrets));
+                // The precondition that failed is that the content is what its digest says.
+                let error = match refusal.code {
+                    Some(Code::FailedPrecondition) => refusal.with_kind(ErrorKind::Failed),
+                    _ => refusal.into(),
+                };
                 Err(error.with_object(Object::image(image.to_string())))
             }
         }
@@ -106,10 +118,16 @@ fn auth(credentials: &RegistryCredentials) -> cri::AuthConfig {
         username: credentials.username.clone(),
         password: credentials.password.expose().to_owned(),
         auth: String::new(),
-        server_address: credentials.registry.clone(),
+        server_address: server_address(&credentials.registry),
         identity_token: credentials.identity_token.expose().to_owned(),
         registry_token: credentials.registry_token.expose().to_owned(),
     }
+}
+
+/// The host that the credentials are for, as containerd compares it: it sends them to no other, such as a mirror.
+fn server_address(registry: &str) -> String {
+    let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
+    format!("https://{host}")
 }
 
 fn secrets(credentials: &RegistryCredentials) -> [&str; 3] {
