@@ -1,10 +1,6 @@
 //! Running a pod with its containers on systems that make them one by one.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::{join, join_all};
@@ -94,12 +90,12 @@ pub async fn create_container<P: PodParts>(
         .transact(cx, |cx, recorder| async move {
             parts.ensure_image(&cx, None, &spec).await?;
             cx.check()?;
-            let (made, mark) = (Arc::new(OnceLock::new()), new_mark());
-            let leftover = Leftover::marked(Object::container(format!("{pod}/{}", spec.name)), &mark);
-            recorder.record(leftover, undo_container(&parts, &made, &mark));
+            let mark = new_mark();
+            let may_make = Object::container(format!("{pod}/{}", spec.name));
+            record(&parts, &recorder, Leftover::marked(may_make, &mark));
             let id = parts.create_container(&step(&cx), &pod, None, &spec, &mark).await?;
             recorder.made(Leftover::container(id.as_str()));
-            Ok(made.get_or_init(|| id).clone())
+            Ok(id)
         })
         .await
 }
@@ -141,12 +137,12 @@ async fn create_sandbox<P: PodParts>(
     recorder: &Recorder,
     spec: &PodSpec,
 ) -> Result<PodId> {
-    let (made, mark) = (Arc::new(OnceLock::new()), new_mark());
-    let leftover = Leftover::marked(Object::pod(format!("{}/{}", spec.namespace, spec.name)), &mark);
-    recorder.record(leftover, undo_sandbox(parts, &made, &mark));
+    let mark = new_mark();
+    let may_make = Object::pod(format!("{}/{}", spec.namespace, spec.name));
+    record(parts, recorder, Leftover::marked(may_make, &mark));
     let id = parts.create_sandbox(&step(cx), spec, &mark).await?;
     recorder.made(Leftover::pod(id.as_str()));
-    Ok(made.get_or_init(|| id).clone())
+    Ok(id)
 }
 
 /// Makes every image present, at the same time, each once.
@@ -174,44 +170,10 @@ async fn run_init(
         .with_object(Object::container(id.as_str())))
 }
 
-fn undo_sandbox<P: PodParts>(
-    parts: &Arc<P>,
-    made: &Arc<OnceLock<PodId>>,
-    mark: &str,
-) -> impl FnOnce(Context) -> futures::future::BoxFuture<'static, Result<()>> + Send + 'static {
-    let (parts, made, mark) = (Arc::clone(parts), Arc::clone(made), mark.to_owned());
-    move |cx| {
-        Box::pin(async move {
-            let id = match made.get() {
-                Some(id) => Some(id.clone()),
-                None => parts.find_sandbox(&cx, &mark).await?,
-            };
-            match id {
-                Some(id) => parts.remove_sandbox(&cx, &id).await,
-                None => Ok(()),
-            }
-        })
-    }
-}
-
-fn undo_container<P: PodParts>(
-    parts: &Arc<P>,
-    made: &Arc<OnceLock<ContainerId>>,
-    mark: &str,
-) -> impl FnOnce(Context) -> futures::future::BoxFuture<'static, Result<()>> + Send + 'static {
-    let (parts, made, mark) = (Arc::clone(parts), Arc::clone(made), mark.to_owned());
-    move |cx| {
-        Box::pin(async move {
-            let id = match made.get() {
-                Some(id) => Some(id.clone()),
-                None => parts.find_container(&cx, &mark).await?,
-            };
-            match id {
-                Some(id) => parts.containers().remove(&cx, &id).await,
-                None => Ok(()),
-            }
-        })
-    }
+/// Records what a create may make, to be undone as [`reap`] would.
+fn record<P: PodParts>(parts: &Arc<P>, recorder: &Recorder, leftover: Leftover) {
+    let parts = Arc::clone(parts);
+    recorder.record(leftover, |cx, leftover| async move { reap_one(&*parts, &cx, &leftover).await });
 }
 
 /// Finishes leftovers, by id or by mark.

@@ -143,8 +143,8 @@ impl Default for Janitor {
     }
 }
 
-/// Undoes one step.
-type Undo = Box<dyn FnOnce(Context) -> BoxFuture<'static, Result<()>> + Send>;
+/// Undoes one step, given what the step made or may have made.
+type Undo = Box<dyn FnOnce(Context, Leftover) -> BoxFuture<'static, Result<()>> + Send>;
 
 struct Step {
     leftover: Leftover,
@@ -156,13 +156,14 @@ struct Step {
 pub struct Recorder(Arc<Mutex<Vec<Step>>>);
 
 impl Recorder {
-    /// Records a step *before* it is done, since it may fail half done: how to undo it, and what is left if that fails.
+    /// Records a step *before* it is done, since it may fail half done: what it may make, and how to undo it. `undo` is given
+    /// what [`made`](Self::made) said last, which is also what is left if it fails.
     pub fn record<F, Fut>(&self, leftover: Leftover, undo: F)
     where
-        F: FnOnce(Context) -> Fut + Send + 'static,
+        F: FnOnce(Context, Leftover) -> Fut + Send + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        let undo: Undo = Box::new(move |cx| Box::pin(undo(cx)));
+        let undo: Undo = Box::new(move |cx, leftover| Box::pin(undo(cx, leftover)));
         lock(&self.0).push(Step { leftover, undo });
     }
 
@@ -230,7 +231,7 @@ async fn undo_all(steps: Vec<Step>, timeout: Duration) -> Vec<Leftover> {
     let mut left = Vec::new();
     for Step { leftover, undo } in steps.into_iter().rev() {
         let cx = Context::background().with_timeout(timeout);
-        if let Err(error) = cx.clone().run(undo(cx)).await {
+        if let Err(error) = cx.clone().run(undo(cx, leftover.clone())).await {
             tracing::warn!(%leftover, %error, "could not undo");
             left.push(leftover);
         }
@@ -252,7 +253,7 @@ mod tests {
 
     fn record(recorder: &Recorder, log: &Log, name: &'static str, works: bool) {
         let log = Arc::clone(log);
-        recorder.record(Leftover::pod(name), move |_| async move {
+        recorder.record(Leftover::pod(name), move |_, _| async move {
             lock(&log).push(format!("undo {name}"));
             if works { Ok(()) } else { Err(Error::new(ErrorKind::Unavailable, "down")) }
         });

@@ -29,9 +29,10 @@ pub fn default_uid(namespace: &str, name: &str) -> String {
 /// Refuses keys that would be taken for wharf's own.
 pub(crate) fn check(field: &str, map: &BTreeMap<String, String>) -> Result<()> {
     match map.keys().find(|key| key.starts_with(PREFIX)) {
-        Some(key) => {
-            Err(Error::invalid(field, format!("the key {key:?} has the prefix {PREFIX:?}, which is reserved")))
-        }
+        Some(key) => Err(Error::invalid(
+            field,
+            format!("the key {key:?} has the prefix {PREFIX:?}, which is reserved"),
+        )),
         None => Ok(()),
     }
 }

@@ -45,7 +45,8 @@ mod tests {
         let mut pod = PodSummary::new("p1".into(), "web", "default", PodPhase::Running);
         pod.labels.insert("app".into(), "web".into());
         let labelled = PodFilter::default().with_label("app", "web");
-        for filter in [PodFilter::default(), labelled.clone(), labelled.clone().with_phase(PodPhase::Running)] {
+        for filter in [PodFilter::default(), labelled.clone(), labelled.clone().with_phase(PodPhase::Running)]
+        {
             assert!(filter.matches(&pod), "{filter:?}");
         }
         for filter in [
