@@ -10,7 +10,7 @@ use nix::mount::{MntFlags, MsFlags, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{chdir, pivot_root, sethostname};
 
-use super::paths::{Paths, bind, do_mount, mount_point, resolve};
+use super::paths::{Paths, bind, do_mount, make_read_only, mount_point, resolve};
 use super::rootfs::{below, resolve_in_root};
 use super::space::Shares;
 use super::{CgroupFile, EngineError, Mount, MountKind, Propagation};
@@ -127,8 +127,7 @@ impl Confinement {
             .map_err(|error| EngineError::invalid("cwd", format!("{}: {error}", self.cwd)))?;
         self.paths.apply(&self.root)?;
         if self.read_only {
-            let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
-            do_mount("", &self.root, "", flags, "")?;
+            make_read_only(&self.root)?;
         }
         self.pivot()?;
         Ok(namespaces)
@@ -149,7 +148,7 @@ impl Confinement {
             do_mount("/sys", &sys, "", MsFlags::MS_BIND, "")?;
         }
         if !self.writable_sys {
-            do_mount("", &sys, "", MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, "")?;
+            make_read_only(&sys)?;
         }
         self.cgroup_view(&self.root)?;
         self.devices()
@@ -170,7 +169,7 @@ impl Confinement {
             })
             .map_err(|error| EngineError::io(format!("cgroup file {}", file.path), error))?;
         }
-        do_mount("", &at, "", MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, "")
+        make_read_only(&at)
     }
 
     fn devices(&self) -> Result<(), EngineError> {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -60,9 +61,27 @@ pub(crate) fn bind(
     };
     do_mount("", target, "", kind | MsFlags::MS_REC, "")?;
     if read_only {
-        do_mount("", target, "", MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, "")?;
+        make_read_only(target)?;
     }
     Ok(())
+}
+
+/// Lets nothing be written through a mount. A process that is just being started elsewhere may hold a copy of a file
+/// that was written here until it runs its program: that passes, and nothing tells when.
+pub(crate) fn make_read_only(at: &Path) -> Result<(), EngineError> {
+    const LONGEST_WAIT: Duration = Duration::from_secs(2);
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    let mut wait = Duration::from_millis(1);
+    loop {
+        match mount(None::<&str>, at, None::<&str>, flags, None::<&str>) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EBUSY) if wait < LONGEST_WAIT => std::thread::sleep(wait),
+            Err(error) => {
+                return Err(EngineError::io(format!("make {} read-only", at.display()), error));
+            }
+        }
+        wait *= 2;
+    }
 }
 
 /// Makes sure that there is something to mount on.

@@ -15,5 +15,6 @@ pub use reference::Reference;
 pub use registry::Credentials;
 pub(crate) use table::{ImageTable, Rootfs};
 
-#[cfg(all(test, feature = "full"))]
+#[cfg(test)]
+#[cfg(feature = "full")]
 mod tests;

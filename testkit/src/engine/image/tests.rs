@@ -69,7 +69,7 @@ async fn layers_end_up_as_files_and_names_find_the_image() {
     let engine = engine().await;
     let events: Vec<_> = engine.pull(&reference, None).collect().await;
     let Some(Ok(PullEvent::Done(record))) = events.last() else { panic!("{events:?}") };
-    assert_eq!(record.tags, [reference.clone()]);
+    assert_eq!(record.tags, std::slice::from_ref(&reference));
     assert_eq!(record.digests, [format!("{}@{}", reference.trim_end_matches(":1"), image.digest())]);
     assert_eq!(
         (record.config.env.as_slice(), record.config.user.as_deref()),
