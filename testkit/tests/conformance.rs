@@ -5,11 +5,11 @@ use std::{process::ExitCode, sync::Arc};
 use futures::future::BoxFuture;
 use testkit::{
     conformance::{Connected, Setup},
-    engine::{Engine, EngineOptions},
+    engine::{Engine, EngineOptions, Isolation},
     fake_cri::{FakeCri, FakeCriOptions, LACKS},
     memory::{MemoryDriver, MemoryOptions},
 };
-use wharf::{Driver, Error, ErrorKind, Result};
+use wharf::{Capability, Driver, Error, ErrorKind, Result};
 
 const SETUPS: &[Setup] = &[
     Setup { name: "memory", connect: |_| Box::pin(memory()) },
@@ -32,7 +32,7 @@ async fn memory() -> Result<Connected> {
             Box::pin(async move { Ok(driver) })
         }),
         alive: Some(Box::new(move || alive(&engine))),
-        lacks: &[],
+        lacks: Vec::new(),
         guard: Box::new(()),
     })
 }
@@ -43,13 +43,14 @@ async fn cri_fake() -> Result<Connected> {
     let engine =
         Engine::start(EngineOptions { state_dir, ..EngineOptions::default() }).await.map_err(unusable)?;
     let fake = FakeCri::start(engine.clone(), FakeCriOptions::default()).await.map_err(unusable)?;
+    let lacks = lacks(&engine);
     let logs = tempfile::tempdir().map_err(unusable)?;
     let url = format!("cri://{}?log_root={}", fake.socket().display(), logs.path().display());
     Ok(Connected {
         driver: connect(url.clone()).await?,
         reconnect: Box::new(move || connect(url.clone())),
         alive: Some(Box::new(move || alive(&engine))),
-        lacks: LACKS,
+        lacks,
         guard: Box::new((fake, logs)),
     })
 }
@@ -62,13 +63,27 @@ async fn cri_containerd(url: Option<String>) -> Result<Connected> {
         driver: connect(url.clone()).await?,
         reconnect: Box::new(move || connect(url.clone())),
         alive: None,
-        lacks: &[],
+        lacks: Vec::new(),
         guard: Box::new(logs),
     })
 }
 
 fn connect(url: String) -> BoxFuture<'static, Result<Arc<dyn Driver>>> {
     Box::pin(async move { wharf::registry().connect(&url).await })
+}
+
+/// What the fake can't show; without root that is all for which processes need walls around them.
+fn lacks(engine: &Engine) -> Vec<(Capability, &'static str)> {
+    let mut lacks = LACKS.to_vec();
+    if engine.isolation() == Isolation::None {
+        let without_walls = MemoryDriver::over(engine.clone());
+        let beyond =
+            Capability::ALL.iter().filter(|capability| !without_walls.capabilities().has(**capability));
+        // A pod outlives its client on the fake, as it does on a real runtime.
+        let beyond = beyond.filter(|capability| **capability != Capability::PodDurable);
+        lacks.extend(beyond.map(|capability| (*capability, "the engine needs root for it")));
+    }
+    lacks
 }
 
 /// What the engine still holds beside images.

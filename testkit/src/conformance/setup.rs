@@ -27,7 +27,7 @@ pub struct Connected {
     /// Names what is still alive in the environment, where it can be known from outside the driver. Images don't count.
     pub alive: Option<Box<dyn Fn() -> Vec<String> + Send + Sync>>,
     /// What this environment can't show although the driver declares it, and why.
-    pub lacks: &'static [(Capability, &'static str)],
+    pub lacks: Vec<(Capability, &'static str)>,
     /// What has to live as long as the run.
     pub guard: Box<dyn Any + Send + Sync>,
 }

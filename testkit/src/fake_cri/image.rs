@@ -127,6 +127,13 @@ fn info(record: &ImageRecord) -> HashMap<String, String> {
 
 /// What to show the registry: a name and password, or both in `auth`. An empty message is nobody.
 fn credentials(auth: &AuthConfig) -> Result<Option<Credentials>, Status> {
+    // containerd parses the address as a URL, and takes what stands before a colon for its scheme.
+    let address = &auth.server_address;
+    if address.contains(':') && !address.contains("://") {
+        return Err(Status::unknown(format!(
+            "parse server address: parse \"{address}\": first path segment in URL cannot contain colon"
+        )));
+    }
     if !auth.username.is_empty() {
         let AuthConfig { username, password, .. } = auth.clone();
         return Ok(Some(Credentials { username, password }));

@@ -166,6 +166,7 @@ pub(super) fn launch(
     }
     let env = env(config, &image.config, &hostname(sandbox));
     let metadata = config.metadata.clone().unwrap_or_default();
+    let covers = walls && !security.privileged;
     Ok(engine::Launch {
         name: metadata.name,
         attempt: metadata.attempt,
@@ -178,8 +179,8 @@ pub(super) fn launch(
         privileges: security::privileges(&security, isolation),
         pids,
         oom_score_adj: cgroup::oom_score(&resources),
-        masked_paths: if security.privileged { Vec::new() } else { security.masked_paths.clone() },
-        read_only_paths: if security.privileged { Vec::new() } else { security.readonly_paths.clone() },
+        masked_paths: if covers { security.masked_paths.clone() } else { Vec::new() },
+        read_only_paths: if covers { security.readonly_paths.clone() } else { Vec::new() },
         writable_sys: security.privileged && walls,
         tty: config.tty,
         stdin: config.stdin,

@@ -52,8 +52,6 @@ pub(super) fn check_container(
     let wanted = [
         ("capabilities", security.capabilities.as_ref().is_some_and(changes_capabilities)),
         ("no_new_privs", security.no_new_privs),
-        ("masked_paths", !security.masked_paths.is_empty()),
-        ("readonly_paths", !security.readonly_paths.is_empty()),
         ("namespace_options.pid", pids_of_others(security.namespace_options.as_ref())),
     ];
     if isolation == Isolation::None
@@ -72,18 +70,9 @@ pub(super) fn privileges(security: &LinuxContainerSecurityContext, isolation: Is
     let capabilities = if security.privileged {
         LinuxCapabilities::ALL
     } else {
-        let wanted = security.capabilities.clone().unwrap_or_default();
-        let all = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
-        let usual =
-            if all(&wanted.add_capabilities) { LinuxCapabilities::ALL } else { LinuxCapabilities::usual() };
-        let first = if all(&wanted.drop_capabilities) { LinuxCapabilities::NONE } else { usual };
-        // One that is unknown means nothing.
-        let sum = |names: &[String]| {
-            let single = names.iter().filter(|name| !name.eq_ignore_ascii_case("ALL"));
-            let known = single.filter_map(|name| LinuxCapabilities::named(&name.to_ascii_uppercase()));
-            known.fold(LinuxCapabilities::NONE, LinuxCapabilities::with)
-        };
-        first.with(sum(&wanted.add_capabilities)).without(sum(&wanted.drop_capabilities))
+        let Capability { add_capabilities, drop_capabilities, .. } =
+            security.capabilities.clone().unwrap_or_default();
+        LinuxCapabilities::usual_with(&add_capabilities, &drop_capabilities)
     };
     let default = |profile: &SecurityProfile| profile.profile_type() == ProfileType::RuntimeDefault;
     let filtered = !security.privileged && security.seccomp.as_ref().is_some_and(default);

@@ -52,7 +52,8 @@ impl Default for FakeCriOptions {
 /// short list of refused calls and brings `no_new_privs` with it.
 ///
 /// Without root, or with the host's image, there are no walls: sandboxes share the host's network with the ip 127.0.0.1,
-/// `ipc` modes and seccomp profiles mean nothing, and the rest is refused.
+/// `ipc` modes, seccomp profiles and masked and read-only paths, which every client sends, mean nothing, and the rest is
+/// refused.
 pub struct FakeCri {
     socket: PathBuf,
     fake: Arc<Fake>,

@@ -95,7 +95,10 @@ async fn only_lines_since_a_time(env: &Env) -> Verdict {
     let all = lines(&container, &LogOptions::default()).await?;
     ensure_eq!(all.len(), 10);
     let from_sixth = LogOptions::default().with_since(all[5].timestamp);
-    ensure_eq!(texts(&lines(&container, &from_sixth).await?), numbered(6..=10));
+    // Lines that were read at once have the same time.
+    let expected: Vec<_> = all.iter().filter(|line| line.timestamp >= all[5].timestamp).cloned().collect();
+    ensure!(expected.len() < 10, "all lines have one time");
+    ensure_eq!(texts(&lines(&container, &from_sixth).await?), texts(&expected));
     let later = LogOptions::default().with_since(jiff::Timestamp::now() + Duration::from_secs(3600));
     ensure_eq!(lines(&container, &later).await?.len(), 0);
     Ok(())

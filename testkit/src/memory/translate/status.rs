@@ -6,8 +6,8 @@ use runtime_core::{
     spec::{Bytes, LinuxResources},
 };
 
-use runtime_core::marks::visible;
 use crate::engine::{Container, ContainerState, Exit, HOST_IMAGE, ImageRecord, Outcome, Pod};
+use runtime_core::marks::visible;
 
 /// A pod as lists show it.
 pub(in super::super) fn pod_summary(pod: &Pod) -> PodSummary {
