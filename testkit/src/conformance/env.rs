@@ -211,6 +211,18 @@ impl Env {
         Ok((pod, container))
     }
 
+    /// The same for a container that says "ready" once it handles signals; returns when it has. A signal that comes before
+    /// finds a program that has just begun.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn run_ready(&self, spec: &PodSpec) -> Result<(PodHandle, ContainerHandle), Failure> {
+        let (pod, container) = self.run(spec).await?;
+        let mut following = container.logs(&LogOptions::follow()).await?;
+        while following.try_next().await?.ok_or("it ended before it was ready")?.text() != "ready" {}
+        Ok((pod, container))
+    }
+
     /// Runs a container that idles, and gives it.
     ///
     /// # Errors

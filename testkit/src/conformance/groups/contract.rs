@@ -18,7 +18,7 @@ cases! { Contract;
     a_missing_pod: proves [PodStatus, PodStop, PodRemove], needs [];
     a_missing_container: proves [ContainerStatus, ContainerStop, ContainerRemove], needs [ContainerStart, ContainerWait, ContainerLogs, ExecSync];
     stopping_and_removing_twice_is_fine: proves [PodStop, PodRemove], needs [PodRun];
-    another_process_adopts_a_pod: proves [PodDurable], needs [PodRun, PodList, ExecSync, ContainerLogs];
+    another_process_adopts_a_pod: proves [PodDurable], needs [PodRun, PodList, ExecSync, ContainerLogs, ContainerLogsFollow];
     every_error_says_what_failed_where: proves [], needs [PodStatus];
 }
 
@@ -113,7 +113,7 @@ async fn stopping_and_removing_twice_is_fine(env: &Env) -> Verdict {
 
 async fn another_process_adopts_a_pod(env: &Env) -> Verdict {
     let (pod, container) =
-        env.run(&env.pod_running(["do", "echo", "before", ";;", "on-term", "bye", "3"])).await?;
+        env.run_ready(&env.pod_running(["do", "echo", "before", ";;", "on-term", "bye", "3"])).await?;
     let other = env.reconnect().await?;
     let found = other.list_pods(&env.filter()).await?;
     ensure_eq!(found.iter().map(|pod| &pod.id).collect::<Vec<_>>(), vec![pod.id()]);

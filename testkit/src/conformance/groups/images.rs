@@ -37,7 +37,7 @@ cases! { Images;
     layers_are_applied_in_order: proves [], needs [PodRun, ContainerLogs, ContainerWait, ContainerRootfs];
     the_image_says_what_to_run: proves [], needs [PodRun, ContainerLogs, ContainerWait];
     the_image_says_user_directory_and_environment: proves [ContainerWorkingDir, ContainerEnv], needs [PodRun, ContainerLogs, ContainerWait, ContainerRootfs];
-    the_image_says_the_stop_signal: proves [], needs [PodRun, ContainerStop, ContainerWait];
+    the_image_says_the_stop_signal: proves [], needs [PodRun, ContainerStop, ContainerWait, ContainerLogsFollow];
     room_is_told: proves [ImageFilesystem], needs [ImagePull];
     a_slow_registry_is_waited_for: proves [], needs [ImagePull];
     a_dropped_pull_ends: proves [], needs [ImagePull];
@@ -339,7 +339,7 @@ async fn the_image_says_user_directory_and_environment(env: &Env) -> Verdict {
 async fn the_image_says_the_stop_signal(env: &Env) -> Verdict {
     let mut spec = env.pod_running(["ignore-term"]);
     spec.containers[0].image = env.image("guest-signal").into();
-    let (_, container) = env.run(&spec).await?;
+    let (_, container) = env.run_ready(&spec).await?;
     let started = std::time::Instant::now();
     container.stop(&StopOptions::after(Duration::from_secs(60))).await?;
     ensure!(started.elapsed() < Duration::from_secs(30), "it took the kill: {:?}", started.elapsed());

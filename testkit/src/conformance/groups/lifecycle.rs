@@ -23,20 +23,20 @@ cases! { Lifecycle;
     starting_twice_is_refused: proves [], needs [ContainerStart, ContainerCreate, PodRun, ContainerWait];
     a_missing_command_is_reported: proves [], needs [ContainerCreate, ContainerStart, PodRun, ContainerStatus];
     exit_codes_are_told: proves [ContainerWait], needs [PodRun, ContainerStatus];
-    waiting_ends_with_the_container: proves [ContainerWait], needs [PodRun, ContainerStop];
+    waiting_ends_with_the_container: proves [ContainerWait], needs [PodRun, ContainerStop, ContainerLogsFollow];
     waiting_for_a_removed_container_ends: proves [], needs [ContainerWait, ContainerRemove, PodRun];
-    the_stop_signal_comes_first: proves [ContainerStop], needs [PodRun, ContainerWait, ContainerLogs];
-    what_ignores_the_signal_is_killed: proves [ContainerStop], needs [PodRun, ContainerWait];
-    a_grace_period_of_zero_kills_at_once: proves [], needs [ContainerStop, PodRun, ContainerWait];
+    the_stop_signal_comes_first: proves [ContainerStop], needs [PodRun, ContainerWait, ContainerLogs, ContainerLogsFollow];
+    what_ignores_the_signal_is_killed: proves [ContainerStop], needs [PodRun, ContainerWait, ContainerLogsFollow];
+    a_grace_period_of_zero_kills_at_once: proves [], needs [ContainerStop, PodRun, ContainerWait, ContainerLogsFollow];
     stopping_what_never_started_is_fine: proves [], needs [ContainerCreate, ContainerStop, PodRun];
-    stopping_a_pod_stops_its_containers: proves [PodStop], needs [PodRun, PodStatus, ContainerStatus, ContainerLogs];
-    removing_a_running_pod_kills_it: proves [PodRemove], needs [PodRun, PodStatus, ContainerStatus];
-    removing_a_running_container_kills_it: proves [ContainerRemove], needs [PodRun, ContainerStatus];
+    stopping_a_pod_stops_its_containers: proves [PodStop], needs [PodRun, PodStatus, ContainerStatus, ContainerLogs, ContainerLogsFollow];
+    removing_a_running_pod_kills_it: proves [PodRemove], needs [PodRun, PodStatus, ContainerStatus, ContainerLogsFollow];
+    removing_a_running_container_kills_it: proves [ContainerRemove], needs [PodRun, ContainerStatus, ContainerLogsFollow];
     init_containers_run_in_order: proves [PodInitContainers], needs [PodRun, ContainerStatus, ContainerList];
     created_but_not_started: proves [], needs [PodRun, ContainerStart, ContainerStatus];
     pods_are_listed_by_filter: proves [PodList], needs [PodRun, PodStop];
     containers_are_listed_by_filter: proves [ContainerList], needs [PodRun, ContainerCreate];
-    the_stop_signal_can_be_chosen: proves [ContainerStopSignal], needs [PodRun, ContainerStop, ContainerWait];
+    the_stop_signal_can_be_chosen: proves [ContainerStopSignal], needs [PodRun, ContainerStop, ContainerWait, ContainerLogsFollow];
     many_pods_at_once: proves [], needs [PodRun, PodRemove, ExecSync];
     stdin_stays_open: proves [ContainerStdin], needs [PodRun, ContainerStatus, ExecSync];
     a_terminal_is_given: proves [ContainerTty], needs [PodRun, ContainerWait, ContainerLogs];
@@ -181,7 +181,7 @@ async fn exit_codes_are_told(env: &Env) -> Verdict {
 }
 
 async fn waiting_ends_with_the_container(env: &Env) -> Verdict {
-    let (_, container) = env.run(&env.pod_running(["on-term", "bye", "5"])).await?;
+    let (_, container) = env.run_ready(&env.pod_running(["on-term", "bye", "5"])).await?;
     let early = tokio::time::timeout(Duration::from_millis(300), container.wait()).await;
     ensure!(early.is_err(), "the wait ended while the container ran: {early:?}");
     let options = StopOptions::default();
@@ -207,7 +207,7 @@ async fn waiting_for_a_removed_container_ends(env: &Env) -> Verdict {
 }
 
 async fn the_stop_signal_comes_first(env: &Env) -> Verdict {
-    let (_, container) = env.run(&env.pod_running(["on-term", "goodbye", "7"])).await?;
+    let (_, container) = env.run_ready(&env.pod_running(["on-term", "goodbye", "7"])).await?;
     container.stop(&StopOptions::after(Duration::from_secs(30))).await?;
     ensure_eq!(container.wait().await?.cause, ExitCause::Exited(7));
     let text: Vec<_> = lines(&container, &Default::default()).await?.iter().map(|line| line.text()).collect();
@@ -216,7 +216,7 @@ async fn the_stop_signal_comes_first(env: &Env) -> Verdict {
 }
 
 async fn what_ignores_the_signal_is_killed(env: &Env) -> Verdict {
-    let (_, container) = env.run(&env.pod_running(["ignore-term"])).await?;
+    let (_, container) = env.run_ready(&env.pod_running(["ignore-term"])).await?;
     let started = Instant::now();
     container.stop(&StopOptions::after(Duration::from_secs(2))).await?;
     let took = started.elapsed();
@@ -228,7 +228,7 @@ async fn what_ignores_the_signal_is_killed(env: &Env) -> Verdict {
 }
 
 async fn a_grace_period_of_zero_kills_at_once(env: &Env) -> Verdict {
-    let (_, container) = env.run(&env.pod_running(["ignore-term"])).await?;
+    let (_, container) = env.run_ready(&env.pod_running(["ignore-term"])).await?;
     let started = Instant::now();
     container.stop(&StopOptions::now()).await?;
     ensure!(started.elapsed() < Duration::from_secs(8), "took {:?}", started.elapsed());
@@ -246,7 +246,7 @@ async fn stopping_what_never_started_is_fine(env: &Env) -> Verdict {
 
 async fn stopping_a_pod_stops_its_containers(env: &Env) -> Verdict {
     let spec = env.pod_running(["on-term", "bye", "4"]).with_container(env.container("second", ["pause"]));
-    let (pod, container) = env.run(&spec).await?;
+    let (pod, container) = env.run_ready(&spec).await?;
     pod.stop(&StopOptions::default()).await?;
     let status = pod.status().await?;
     ensure!(status.summary.phase != PodPhase::Running, "{:?}", status.summary.phase);
@@ -258,7 +258,7 @@ async fn stopping_a_pod_stops_its_containers(env: &Env) -> Verdict {
 }
 
 async fn removing_a_running_pod_kills_it(env: &Env) -> Verdict {
-    let (pod, container) = env.run(&env.pod_running(["ignore-term"])).await?;
+    let (pod, container) = env.run_ready(&env.pod_running(["ignore-term"])).await?;
     pod.remove().await?;
     kind_of(pod.status().await, ErrorKind::NotFound)?;
     kind_of(container.status().await, ErrorKind::NotFound)?;
@@ -266,7 +266,7 @@ async fn removing_a_running_pod_kills_it(env: &Env) -> Verdict {
 }
 
 async fn removing_a_running_container_kills_it(env: &Env) -> Verdict {
-    let (pod, container) = env.run(&env.pod_running(["ignore-term"])).await?;
+    let (pod, container) = env.run_ready(&env.pod_running(["ignore-term"])).await?;
     container.remove().await?;
     kind_of(container.status().await, ErrorKind::NotFound)?;
     ensure_eq!(pod.status().await?.summary.phase, PodPhase::Running);
@@ -373,7 +373,7 @@ async fn containers_are_listed_by_filter(env: &Env) -> Verdict {
 async fn the_stop_signal_can_be_chosen(env: &Env) -> Verdict {
     let mut spec = env.pod_running(["ignore-term"]);
     spec.containers[0].stop_signal = Some("SIGUSR1".to_owned());
-    let (_, container) = env.run(&spec).await?;
+    let (_, container) = env.run_ready(&spec).await?;
     let started = Instant::now();
     container.stop(&StopOptions::after(Duration::from_secs(60))).await?;
     ensure!(started.elapsed() < Duration::from_secs(30), "it took the kill: {:?}", started.elapsed());

@@ -59,9 +59,7 @@ async fn streams_and_times_are_told(env: &Env) -> Verdict {
 /// containerd 1.6 can lose the end of what a process wrote right before it ended.
 async fn written(env: &Env, command: &[&str]) -> Result<ContainerHandle, Failure> {
     let command = ["do"].iter().chain(command).chain(&[";;", "on-term", "bye", "0"]);
-    let (_, container) = env.run(&env.pod_running(command.copied())).await?;
-    let mut following = container.logs(&LogOptions::follow()).await?;
-    while following.next().await.ok_or("the stream ended early")??.text() != "ready" {}
+    let (_, container) = env.run_ready(&env.pod_running(command.copied())).await?;
     Ok(container)
 }
 
