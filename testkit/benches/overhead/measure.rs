@@ -27,7 +27,13 @@ pub(crate) async fn in_turns<T>(
 }
 
 /// How long one of `calls` calls takes.
-pub(crate) async fn per_call(calls: u32, mut call: impl AsyncFnMut() -> Result<()>) -> Result<Duration> {
+pub(crate) async fn per_call<T, E>(
+    calls: u32,
+    mut call: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<Duration>
+where
+    Box<dyn std::error::Error + Send + Sync>: From<E>,
+{
     let start = Instant::now();
     for _ in 0..calls {
         call().await?;

@@ -37,14 +37,14 @@ async fn rows(driver: &dyn Driver, pod: &PodHandle, quick: bool) -> Result<Rows>
 
     let of_pod = in_turns(
         pairs,
-        async || per_call(calls, async || Ok(drop(pod.status().await?))).await,
-        async || per_call(calls, async || Ok(drop(pods.status(&cx, pod_id).await?))).await,
+        async || per_call(calls, async || pod.status().await).await,
+        async || per_call(calls, async || pods.status(&cx, pod_id).await).await,
     );
     let of_pod = of_pod.await?;
     let of_container = in_turns(
         pairs,
-        async || per_call(calls, async || Ok(drop(main.status().await?))).await,
-        async || per_call(calls, async || Ok(drop(containers.status(&cx, container_id).await?))).await,
+        async || per_call(calls, async || main.status().await).await,
+        async || per_call(calls, async || containers.status(&cx, container_id).await).await,
     );
     let of_container = of_container.await?;
     let row = |what, pairs| Row::new(format!("{what}, memory"), Goal::Added(MAX_ADDED), pairs);
