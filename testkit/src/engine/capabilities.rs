@@ -21,6 +21,22 @@ impl LinuxCapabilities {
         USUAL.iter().filter_map(|name| Self::named(name)).fold(Self::NONE, Self::with)
     }
 
+    /// The usual ones, or all or none of them where a list holds `ALL`, with those named in `add` and without those named
+    /// in `drop`. Upper or lower case; unknown names mean nothing.
+    pub fn usual_with(add: &[String], drop: &[String]) -> Self {
+        let all = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
+        let first = match (all(add), all(drop)) {
+            (_, true) => Self::NONE,
+            (true, false) => Self::ALL,
+            (false, false) => Self::usual(),
+        };
+        let single = |names: &[String]| {
+            let single = names.iter().filter(|name| !name.eq_ignore_ascii_case("ALL"));
+            single.filter_map(|name| Self::named(&name.to_ascii_uppercase())).fold(Self::NONE, Self::with)
+        };
+        first.with(single(add)).without(single(drop))
+    }
+
     /// The one with this name, with or without `CAP_`, or all for `ALL`; `None`: there is no such.
     pub fn named(name: &str) -> Option<Self> {
         if name == "ALL" {
@@ -129,6 +145,22 @@ const NAMES: [&str; 41] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_ones_are_changed_by_name() {
+        let changed = |add: &[&str], drop: &[&str]| {
+            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            LinuxCapabilities::usual_with(&names(add), &names(drop))
+        };
+        let one = |name| LinuxCapabilities::named(name).unwrap();
+        assert_eq!(changed(&[], &[]), LinuxCapabilities::usual());
+        assert_eq!(changed(&["all"], &["chown"]), LinuxCapabilities::ALL.without(one("CHOWN")));
+        assert_eq!(changed(&["NET_ADMIN"], &["ALL"]), one("NET_ADMIN"));
+        assert_eq!(
+            changed(&["NONSENSE", "KILL"], &["CAP_KILL"]),
+            LinuxCapabilities::usual().without(one("KILL"))
+        );
+    }
 
     #[test]
     fn names_are_the_kernels_numbers() {

@@ -2,7 +2,8 @@
 
 use super::network;
 use super::{
-    Engine, EngineError, Isolation, Launch, MountKind, PidSpace, PodSpace, Privileges, User, parse_signal,
+    Engine, EngineError, HostMount, Isolation, Launch, Mount, MountKind, PidSpace, PodSpace, Privileges,
+    Propagation, User, parse_signal,
 };
 
 /// Linux takes no longer host name.
@@ -26,6 +27,7 @@ impl Engine {
                     format!("{} is not absolute", host_path.display()),
                 ));
             }
+            check_propagation(mount)?;
         }
         for path in launch.masked_paths.iter().chain(&launch.read_only_paths) {
             check_path("paths", path)?;
@@ -110,6 +112,19 @@ impl Engine {
             _ => Err(EngineError::Unsupported { what: "another user", why: "it needs root" }),
         }
     }
+}
+
+fn check_propagation(wanted: &Mount) -> Result<(), EngineError> {
+    let MountKind::Bind { host_path } = &wanted.kind else { return Ok(()) };
+    if wanted.propagation == Propagation::Private {
+        return Ok(());
+    }
+    let HostMount { point, shared, follows } = HostMount::of(host_path);
+    if shared || follows {
+        return Ok(());
+    }
+    let path = host_path.display();
+    Err(EngineError::invalid("mounts", format!("{path} is on {point}, which is not a shared or slave mount")))
 }
 
 pub(crate) fn check_argv(argv: &[String]) -> Result<(), EngineError> {

@@ -214,6 +214,11 @@ impl Confinement {
                 let target = mount_point(&self.root, &wanted.container_path, source.is_dir())?;
                 bind(&source, &target, wanted.read_only, wanted.propagation)
             }
+            MountKind::Text(text) => {
+                let target = mount_point(&self.root, &wanted.container_path, false)?;
+                fs::write(&target, text).map_err(|error| EngineError::io(&wanted.container_path, error))?;
+                if wanted.read_only { bind(&target, &target, true, Propagation::Private) } else { Ok(()) }
+            }
             MountKind::Tmpfs { size_bytes } => {
                 let target = mount_point(&self.root, &wanted.container_path, true)?;
                 let size = size_bytes.map(|size| format!(",size={size}")).unwrap_or_default();

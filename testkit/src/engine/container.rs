@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -96,6 +98,27 @@ pub struct Mount {
     pub propagation: Propagation,
 }
 
+impl Mount {
+    /// A path of the host, writable, on which later mounts are not seen.
+    pub fn bind(host_path: impl Into<PathBuf>, container_path: impl Into<String>) -> Self {
+        Self {
+            container_path: container_path.into(),
+            read_only: false,
+            kind: MountKind::Bind { host_path: host_path.into() },
+            propagation: Propagation::Private,
+        }
+    }
+
+    /// All devices of the host, each at its place.
+    pub fn host_devices() -> Vec<Self> {
+        let entries = fs::read_dir("/dev").into_iter().flatten().flatten();
+        let devices = entries.filter(|entry| {
+            entry.file_type().is_ok_and(|kind| kind.is_char_device() || kind.is_block_device())
+        });
+        devices.map(|device| Self::bind(device.path(), device.path().to_string_lossy())).collect()
+    }
+}
+
 /// Whether mounts that the host makes later, below a path that is mounted in a container, are seen there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Propagation {
@@ -128,6 +151,8 @@ pub enum MountKind {
         /// Absolute path on the host.
         host_path: PathBuf,
     },
+    /// A file of the container's own with this text.
+    Text(String),
     /// A new file system in memory.
     Tmpfs {
         /// Most it can hold. `None`: the kernel's default.

@@ -15,6 +15,7 @@ mod error;
 mod event;
 mod exec;
 mod fault;
+mod host_mount;
 mod image;
 mod isolation;
 mod ledger;
@@ -27,6 +28,7 @@ mod paths;
 mod pod;
 mod privileges;
 mod process;
+mod resolv;
 mod rootfs;
 mod run;
 mod seccomp;
@@ -38,13 +40,15 @@ mod sweep;
 mod user;
 
 pub use capabilities::LinuxCapabilities;
-pub use container::{CgroupFile, Container, ContainerState, Exit, Launch, Mount, MountKind, Outcome, PidSpace, Propagation,
+pub use container::{
+    CgroupFile, Container, ContainerState, Exit, Launch, Mount, MountKind, Outcome, PidSpace, Propagation,
 };
 pub use core::Engine;
 pub use error::{EngineError, Object};
 pub use event::{Event, EventKind, Subject};
 pub use exec::{ExecLaunch, ExecOutput, ExecProcess};
 pub use fault::{Action, Fault, FaultHandle, Faults, Phase};
+pub use host_mount::HostMount;
 pub use image::{
     Credentials, HOST_IMAGE, ImageConfig, ImageRecord, LayerProgress, Pull, PullError, PullEvent, Reference,
 };
@@ -53,6 +57,7 @@ pub use ledger::{Ledger, LiveExec, LiveProcess};
 pub use options::EngineOptions;
 pub use pod::{Pod, PodLaunch, PodNetwork, PodProcess, PodSpace, PublishedPort};
 pub use privileges::Privileges;
+pub use resolv::resolv_conf;
 pub use signal::parse_signal;
 pub use streams::{Input, Output, TerminalSize};
 pub use sweep::{Swept, sweep};

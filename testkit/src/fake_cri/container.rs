@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 
 use super::fake::Fake;
-use super::{filter, ids, launch, mounts, names, refusal, security, status};
+use super::{filter, ids, launch, names, refusal, security, status};
 use crate::engine::{self, EngineError, Object};
 
 /// What is kept with the engine's container, to be told again.
@@ -234,7 +234,9 @@ impl Fake {
     ) -> Result<Vec<engine::Mount>, Status> {
         let dir = self.sandbox_dir(pod);
         let resolv = match &sandbox.dns_config {
-            Some(dns) if *dns != DnsConfig::default() => resolv_conf(dns),
+            Some(dns) if *dns != DnsConfig::default() => {
+                engine::resolv_conf(&dns.servers, &dns.searches, &dns.options)
+            }
             _ => read_host("/etc/resolv.conf").await,
         };
         let hostname = format!("{}\n", launch::hostname(sandbox));
@@ -249,7 +251,7 @@ impl Fake {
             if !host_path.exists() {
                 tokio::fs::write(&host_path, content).await.map_err(failed)?;
             }
-            files.push(mounts::bind(host_path, format!("/etc/{name}"), false));
+            files.push(engine::Mount::bind(host_path, format!("/etc/{name}")));
         }
         Ok(files)
     }
@@ -258,20 +260,6 @@ impl Fake {
 fn with_kept(container: engine::Container) -> Option<(engine::Container, Kept)> {
     let kept = Kept::deserialize(&container.launch.config).ok()?;
     Some((container, kept))
-}
-
-fn resolv_conf(dns: &DnsConfig) -> String {
-    let mut text = String::new();
-    if !dns.searches.is_empty() {
-        text += &format!("search {}\n", dns.searches.join(" "));
-    }
-    for server in &dns.servers {
-        text += &format!("nameserver {server}\n");
-    }
-    if !dns.options.is_empty() {
-        text += &format!("options {}\n", dns.options.join(" "));
-    }
-    text
 }
 
 async fn read_host(path: impl AsRef<Path>) -> String {

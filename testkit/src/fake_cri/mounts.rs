@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::launch::spec_failed;
 use super::refusal;
-use crate::engine::{self, MountKind, Propagation};
+use crate::engine::{self, HostMount, Propagation};
 
 /// The container's mounts, shallow targets first. A host path that is missing is made, as a directory.
 pub(super) fn mounts(config: &ContainerConfig) -> Result<Vec<engine::Mount>, Status> {
@@ -33,7 +33,8 @@ pub(super) fn mounts(config: &ContainerConfig) -> Result<Vec<engine::Mount>, Sta
         })?;
         // Relative targets are taken from the root.
         let container_path = format!("/{}", mount.container_path.trim_start_matches('/'));
-        mounts.push(engine::Mount { propagation, ..bind(host_path, container_path, mount.readonly) });
+        let bound = engine::Mount::bind(host_path, container_path);
+        mounts.push(engine::Mount { propagation, read_only: mount.readonly, ..bound });
     }
     mounts.sort_by_key(|mount| Path::new(&mount.container_path).components().count());
     Ok(mounts)
@@ -44,13 +45,7 @@ pub(super) fn mounts(config: &ContainerConfig) -> Result<Vec<engine::Mount>, Sta
 pub(super) fn devices(config: &ContainerConfig, privileged: bool) -> Result<Vec<engine::Mount>, Status> {
     let mut devices = Vec::new();
     if privileged {
-        for entry in fs::read_dir("/dev").into_iter().flatten().flatten() {
-            let kind = entry.file_type().ok();
-            if kind.is_some_and(|kind| kind.is_char_device() || kind.is_block_device()) {
-                let path = entry.path();
-                devices.push(bind(path.clone(), path.to_string_lossy().into_owned(), false));
-            }
-        }
+        devices.extend(engine::Mount::host_devices());
     }
     for device in &config.devices {
         let path = &device.host_path;
@@ -67,18 +62,9 @@ pub(super) fn devices(config: &ContainerConfig, privileged: bool) -> Result<Vec<
         if !kind.is_char_device() && !kind.is_block_device() {
             return Err(spec_failed(config, "failed to generate spec: not a device node"));
         }
-        devices.push(bind(PathBuf::from(path), device.container_path.clone(), false));
+        devices.push(engine::Mount::bind(path, &device.container_path));
     }
     Ok(devices)
-}
-
-pub(super) fn bind(host_path: PathBuf, container_path: String, read_only: bool) -> engine::Mount {
-    engine::Mount {
-        container_path,
-        read_only,
-        kind: MountKind::Bind { host_path },
-        propagation: Propagation::Private,
-    }
 }
 
 /// The error is either containerd's refusal or what a caller is to wrap in one.
@@ -88,37 +74,13 @@ fn propagation(mount: &Mount) -> Result<Propagation, Result<Status, String>> {
         return Ok(Propagation::Private);
     }
     let path = &mount.host_path;
-    let (point, tags) = mount_of(Path::new(path));
-    let is = |tag: &str| tags.split(' ').any(|have| have.starts_with(tag));
+    let HostMount { point, shared, follows } = HostMount::of(Path::new(path));
     let refused =
         |what: &str| Err(Err(format!("path {path:?} is mounted on {point:?} but it is not a {what} mount")));
     if wanted == MountPropagation::PropagationHostToContainer {
-        return if is("shared:") || is("master:") {
-            Ok(Propagation::HostToContainer)
-        } else {
-            refused("shared or slave")
-        };
+        return if shared || follows { Ok(Propagation::HostToContainer) } else { refused("shared or slave") };
     }
-    if is("shared:") {
-        Err(Ok(refusal::unsupported("mounts.propagation BIDIRECTIONAL")))
-    } else {
-        refused("shared")
-    }
-}
-
-/// Where the mount begins that a path is on, and its tags in the kernel's table.
-fn mount_of(path: &Path) -> (String, String) {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mounts = table.lines().filter_map(|line| {
-        let mut fields = line.split(" - ").next()?.splitn(7, ' ').skip(4);
-        let (point, _options) = (fields.next()?, fields.next()?);
-        Some((point.replace("\\040", " "), fields.next().unwrap_or_default().to_owned()))
-    });
-    mounts
-        .filter(|(point, _)| path.starts_with(point))
-        .max_by_key(|(point, _)| Path::new(point).components().count())
-        .unwrap_or_default()
+    if shared { Err(Ok(refusal::unsupported("mounts.propagation BIDIRECTIONAL"))) } else { refused("shared") }
 }
 
 #[cfg(test)]
@@ -127,15 +89,14 @@ mod tests {
 
     #[test]
     fn a_private_mount_propagates_nothing() {
-        let (point, tags) = mount_of(Path::new("/proc/self/status"));
-        assert!(point.starts_with("/proc"), "{point}");
+        let host = HostMount::of(Path::new("/proc"));
         let mount = |propagation: MountPropagation| Mount {
             host_path: "/proc".into(),
             propagation: propagation.into(),
             ..Default::default()
         };
         assert_eq!(propagation(&mount(MountPropagation::PropagationPrivate)).unwrap(), Propagation::Private);
-        if tags.is_empty() {
+        if !host.shared && !host.follows {
             let refused =
                 propagation(&mount(MountPropagation::PropagationBidirectional)).unwrap_err().unwrap_err();
             assert_eq!(refused, "path \"/proc\" is mounted on \"/proc\" but it is not a shared mount");

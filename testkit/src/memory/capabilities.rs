@@ -51,13 +51,26 @@ const ALWAYS: &[C] = &[
 /// What needs root.
 const WITH_CHROOT: &[C] = &[
     C::PodHostname,
+    C::PodDns,
+    C::PodHostNamespaces,
+    C::PodPrivileged,
+    C::PodSandboxUser,
     C::ContainerRootfs,
     C::ContainerMounts,
     C::ContainerReadOnlyMounts,
+    C::ContainerMountPropagation,
+    C::ContainerDevices,
+    C::ContainerOomScore,
+    C::ContainerLinuxCapabilities,
+    C::ContainerPrivileged,
+    C::ContainerNamespaces,
     C::ContainerUser,
     C::ContainerUsername,
     C::ContainerGroups,
     C::ContainerReadOnlyRootfs,
+    C::ContainerNoNewPrivs,
+    C::ContainerPaths,
+    C::ContainerSeccomp,
     C::ExecUser,
 ];
 
@@ -84,7 +97,7 @@ mod tests {
         let (with, without) = (of(Isolation::Chroot), of(Isolation::None));
         assert!(with.has(C::ContainerMounts) && !without.has(C::ContainerMounts));
         for capability in
-            [C::PodDurable, C::PodNetwork, C::PodPorts, C::PodDns, C::ContainerCpu, C::ContainerSeccomp]
+            [C::PodDurable, C::PodNetwork, C::PodPorts, C::PodSysctls, C::ContainerCpu, C::ContainerApparmor]
         {
             assert!(!with.has(capability) && !without.has(capability), "{capability}");
         }

@@ -17,8 +17,9 @@ const SIGKILL: i32 = 9;
 impl Container for MemoryDriver {
     async fn create(&self, cx: &Context, pod: &PodId, spec: &ContainerSpec) -> Result<ContainerId> {
         self.admit(cx, &Call::ContainerCreate { pod, spec })?;
-        translate::check_container(spec)?;
-        translate::check_ready(&self.engine().pod(pod.as_str()).map_err(convert)?).map_err(convert)?;
+        let in_pod = self.engine().pod(pod.as_str()).map_err(convert)?;
+        translate::check_ready(&in_pod).map_err(convert)?;
+        translate::check_container(spec, &in_pod)?;
         compose::create_container(Arc::new(self.clone()), self.janitor(), cx, pod, spec).await
     }
 

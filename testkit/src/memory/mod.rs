@@ -2,11 +2,12 @@
 //! lives and dies with the driver.
 //!
 //! Every other driver is compared with this one, so it does what the traits say and nothing else. What it can do
-//! depends on the engine's [`Isolation`](crate::engine::Isolation): as root containers have their own files, mounts
-//! and users; otherwise what needs that is not declared, and so refused.
+//! depends on the engine's [`Isolation`](crate::engine::Isolation): as root containers have their own files, mounts,
+//! devices and users, the usual Linux capabilities and hidden paths, and process trees of their own or shared in the pod;
+//! otherwise what needs that is not declared, and so refused. The network is always the host's.
 //!
 //! Images come from registries on loopback. `wharf.local/host:latest` is always there: the host's own files, on which
-//! nothing can be mounted and whose root can't be made read-only.
+//! nothing can be mounted, not even the pod's name resolution, and whose root can't be made read-only.
 
 mod capabilities;
 mod config;

@@ -46,7 +46,8 @@ impl PodParts for MemoryDriver {
 
     async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &str) -> Result<PodId> {
         let engine = self.engine();
-        let launch = translate::pod_launch(spec, mark, &logs::default_directory(engine, mark));
+        let launch =
+            translate::pod_launch(engine.isolation(), spec, mark, &logs::default_directory(engine, mark));
         let pod = self.call(cx, engine.create_pod(launch)).await?;
         Ok(PodId::new(pod.id))
     }

@@ -5,21 +5,31 @@ use runtime_core::{
     spec::{ContainerSpec, PodSpec},
 };
 
-use super::launch::credentials;
-use crate::engine::{EngineError, HOST_IMAGE, Object, Pod, Reference, parse_signal};
+use super::{kept::Kept, launch::credentials, mounts, security};
+use crate::engine::{EngineError, HOST_IMAGE, Object, PidSpace, Pod, Reference, parse_signal};
 
 /// Checks a pod with its containers.
 pub(in super::super) fn check_pod(spec: &PodSpec) -> Result<()> {
     for (index, secret) in spec.pull_secrets.iter().enumerate() {
         credentials(secret).map_err(|error| error.with_context("field", format!("pullSecrets[{index}]")))?;
     }
-    spec.all_containers()
-        .try_for_each(|(path, container)| check(container, &path).map_err(|error| error.in_field(&path)))
+    security::check_pod(&spec.security)?;
+    let pod = Kept { security: spec.security.clone(), dns: spec.dns.clone() };
+    spec.all_containers().try_for_each(|(path, container)| {
+        check(container, &pod, &path).map_err(|error| error.in_field(&path))
+    })
 }
 
-/// Checks a container by itself.
-pub(in super::super) fn check_container(spec: &ContainerSpec) -> Result<()> {
-    check(spec, "spec")
+/// Checks a container that is to be added to a pod.
+pub(in super::super) fn check_container(spec: &ContainerSpec, pod: &Pod) -> Result<()> {
+    let kept = Kept::in_pod(pod);
+    check(spec, &kept, "spec")?;
+    if pod.pid.is_none() && security::pids(&spec.security, &kept.security) == PidSpace::Pod {
+        return Err(Error::unsupported(
+            "spec.security.namespaces.pid: Pod in a pod that was made without such a container",
+        ));
+    }
+    Ok(())
 }
 
 /// A pod that has been stopped takes no containers.
@@ -30,15 +40,21 @@ pub(in super::super) fn check_ready(pod: &Pod) -> Result<(), EngineError> {
     Err(EngineError::InvalidState { object: Object::Pod, id: pod.id.clone(), state: "stopped" })
 }
 
-fn check(spec: &ContainerSpec, path: &str) -> Result<()> {
+fn check(spec: &ContainerSpec, pod: &Kept, path: &str) -> Result<()> {
     if let Some(signal) = &spec.stop_signal
         && parse_signal(signal).is_err()
     {
         return Err(Error::invalid("stopSignal", format!("{signal:?} is not a signal")));
     }
     let of_host = Reference::parse(&spec.image.reference).is_ok_and(|image| image.to_string() == HOST_IMAGE);
-    let changed =
-        [("mounts", !spec.mounts.is_empty()), ("security.readOnlyRootfs", spec.security.read_only_rootfs)];
+    security::check_container(&spec.security, &pod.security, path)?;
+    mounts::check(spec, path)?;
+    let changed = [
+        ("mounts", !spec.mounts.is_empty()),
+        ("devices", !spec.devices.is_empty()),
+        ("security.readOnlyRootfs", spec.security.read_only_rootfs),
+        ("the pod's dns", pod.dns.is_some()),
+    ];
     match changed.into_iter().find(|(_, changed)| of_host && *changed) {
         Some((field, _)) => {
             Err(Error::unsupported(format_args!("{path}.{field} with the image {HOST_IMAGE}")))
@@ -64,8 +80,14 @@ mod tests {
         assert!(error.message().starts_with("containers[0].mounts with"), "{error}");
         spec.mounts.clear();
         spec.security.read_only_rootfs = true;
-        assert!(check_container(&spec).unwrap_err().message().starts_with("spec.security.readOnlyRootfs"));
-        check_container(&ContainerSpec::new("c", "127.0.0.1:1/app").with_mount(mount)).unwrap();
+        assert!(
+            check(&spec, &Kept::default(), "spec")
+                .unwrap_err()
+                .message()
+                .starts_with("spec.security.readOnlyRootfs")
+        );
+        check(&ContainerSpec::new("c", "127.0.0.1:1/app").with_mount(mount), &Kept::default(), "spec")
+            .unwrap();
     }
 
     #[test]

@@ -8,18 +8,22 @@ use runtime_core::{
         command::CommandParts,
         env::{self, DEFAULT_TERM, EnvDefaults},
     },
-    spec::{ContainerSecurity, ContainerSpec, ExecSpec, Mount, MountSource, PodSpec, RegistryCredentials},
+    spec::{ContainerSecurity, ContainerSpec, ExecSpec, PodSpec, RegistryCredentials},
 };
 use serde_json::json;
 
-use super::labels::marked;
+use super::{kept::Kept, labels::marked, mounts, security};
 use crate::engine::{
-    CgroupFile, Credentials, ExecLaunch, ImageRecord, Isolation, Launch, Mount as EngineMount, MountKind,
-    Pod, PodLaunch, Propagation, User,
+    CgroupFile, Credentials, ExecLaunch, HOST_IMAGE, ImageRecord, Isolation, Launch, Pod, PodLaunch, User,
 };
 
 /// A pod. Its uid is the caller's, or the one that `compose` gave it.
-pub(in super::super) fn pod_launch(spec: &PodSpec, mark: &str, default_logs: &Path) -> PodLaunch {
+pub(in super::super) fn pod_launch(
+    isolation: Isolation,
+    spec: &PodSpec,
+    mark: &str,
+    default_logs: &Path,
+) -> PodLaunch {
     PodLaunch {
         name: spec.name.clone(),
         namespace: spec.namespace.clone(),
@@ -29,7 +33,8 @@ pub(in super::super) fn pod_launch(spec: &PodSpec, mark: &str, default_logs: &Pa
         log_directory: Some(spec.log_directory.clone().unwrap_or_else(|| default_logs.to_path_buf())),
         labels: marked(&spec.labels, mark),
         annotations: spec.annotations.clone(),
-        ..PodLaunch::default()
+        space: security::space(isolation, spec),
+        config: Kept::of(spec),
     }
 }
 
@@ -49,7 +54,25 @@ pub(in super::super) fn launch(
     };
     let variables = spec.env.iter().map(|variable| (&variable.name, variable.value.expose()));
     let env = env::merge(&image.config.env, variables, EnvDefaults { tty: spec.tty });
-    let memory_limit_bytes = spec.resources.to_linux().memory_limit.map(|limit| limit.0);
+    let resources = spec.resources.to_linux();
+    let memory_limit_bytes = resources.memory_limit.map(|limit| limit.0);
+    let of_host = image.tags.iter().any(|tag| tag == HOST_IMAGE);
+    let in_pod = Kept::in_pod(pod);
+    let walled = match isolation {
+        Isolation::None => Launch::default(),
+        Isolation::Chroot => {
+            let (masked_paths, read_only_paths) = security::paths(&spec.security);
+            Launch {
+                privileges: security::privileges(&spec.security, &in_pod.security),
+                pids: security::pids(&spec.security, &in_pod.security),
+                oom_score_adj: resources.oom_score_adj.map(i32::from),
+                masked_paths,
+                read_only_paths,
+                writable_sys: spec.security.privileged,
+                ..Launch::default()
+            }
+        }
+    };
     Ok(Launch {
         name: spec.name.clone(),
         attempt: spec.attempt,
@@ -62,7 +85,7 @@ pub(in super::super) fn launch(
         supplementary_groups: spec.security.supplemental_groups.clone(),
         tty: spec.tty,
         stdin: spec.stdin,
-        mounts: spec.mounts.iter().map(mount).collect::<Result<_>>()?,
+        mounts: mounts::mounts(spec, &in_pod, of_host)?,
         read_only_rootfs: spec.security.read_only_rootfs,
         log_path: log_path(pod, spec),
         memory_limit_bytes,
@@ -78,7 +101,7 @@ pub(in super::super) fn launch(
         annotations: spec.annotations.clone(),
         config: json!({ "image": spec.image.reference }),
         stop_signal: spec.stop_signal.clone(),
-        ..Launch::default()
+        ..walled
     })
 }
 
@@ -130,20 +153,6 @@ fn user(security: &ContainerSecurity) -> Option<User> {
         }
         (None, None) => None,
     }
-}
-
-fn mount(mount: &Mount) -> Result<EngineMount> {
-    let kind = match &mount.source {
-        MountSource::Host(path) => MountKind::Bind { host_path: path.clone() },
-        // Refused by their capabilities before anything is translated.
-        _ => return Err(Error::unsupported("mounts[].source")),
-    };
-    Ok(EngineMount {
-        container_path: mount.target.clone(),
-        read_only: mount.read_only,
-        kind,
-        propagation: Propagation::Private,
-    })
 }
 
 fn log_path(pod: &Pod, spec: &ContainerSpec) -> Option<PathBuf> {

@@ -1,8 +1,11 @@
 //! Between the specs and statuses of the core and what the engine takes and tells. No IO.
 
 mod check;
+mod kept;
 mod labels;
 mod launch;
+mod mounts;
+mod security;
 mod status;
 
 pub(super) use check::{check_container, check_pod, check_ready};
