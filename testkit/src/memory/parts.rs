@@ -12,6 +12,7 @@ use runtime_core::{
 };
 
 use super::{MemoryDriver, error::convert, logs, translate};
+use crate::engine::PidSpace;
 
 #[async_trait]
 impl PodParts for MemoryDriver {
@@ -64,6 +65,11 @@ impl PodParts for MemoryDriver {
         let image = engine.image(&spec.image.reference).map_err(convert)?;
         let in_pod = engine.pod(pod.as_str()).map_err(convert)?;
         let launch = translate::launch(engine.isolation(), &in_pod, spec, &image, mark)?;
+        if let PidSpace::Target(target) = &launch.pids
+            && engine.container(target).map_err(convert)?.pod != in_pod.id
+        {
+            return Err(Error::invalid("security.namespaces.target", "it is in another pod"));
+        }
         let container = self.call(cx, engine.create_container(pod.as_str(), launch)).await?;
         Ok(ContainerId::new(container.id))
     }
