@@ -12,23 +12,6 @@ use runtime_core::{
 use super::{enums, mount, said};
 use cri::security_profile::ProfileType;
 
-/// Paths hidden inside unless the spec says otherwise: those that OCI runtimes and the kubelet hide.
-const MASKED_PATHS: &[&str] = &[
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-];
-
-/// Paths that can't be written unless the spec says otherwise.
-const READONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
 #[allow(deprecated, reason = "all that CRI carries is carried")]
 pub(super) fn pod_to_cri(security: &PodSecurity) -> cri::LinuxSandboxSecurityContext {
     cri::LinuxSandboxSecurityContext {
@@ -85,12 +68,6 @@ pub(super) fn container_to_cri(
         Some(_) => security.apparmor.as_ref(),
         None => security.apparmor.as_ref().or(pod.apparmor.as_ref()),
     };
-    let paths = |own: &Option<Vec<String>>, usual: &[&str]| {
-        own.clone().unwrap_or_else(|| usual.iter().copied().map(str::to_owned).collect())
-    };
-    // A privileged container sees everything, so nothing is hidden from it unless that is asked for.
-    let (masked, readonly) =
-        if security.privileged { (&[][..], &[][..]) } else { (MASKED_PATHS, READONLY_PATHS) };
     cri::LinuxContainerSecurityContext {
         capabilities: said_of_capabilities.then_some(cri::Capability {
             add_capabilities: add,
@@ -107,8 +84,8 @@ pub(super) fn container_to_cri(
         supplemental_groups: security.supplemental_groups.iter().copied().map(i64::from).collect(),
         supplemental_groups_policy: enums::to_groups_policy(security.supplemental_groups_policy),
         no_new_privs: security.no_new_privs,
-        masked_paths: paths(&security.masked_paths, masked),
-        readonly_paths: paths(&security.readonly_paths, readonly),
+        masked_paths: security.paths_to_mask(),
+        readonly_paths: security.paths_to_protect(),
         seccomp: seccomp.map(profile),
         apparmor: apparmor.map(profile),
         apparmor_profile: security.apparmor_profile.clone().unwrap_or_default(),

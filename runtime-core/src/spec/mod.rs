@@ -5,6 +5,7 @@
 //! field is refused.
 
 mod container;
+mod default_paths;
 mod exec;
 mod extensions;
 mod image;

@@ -60,18 +60,15 @@ pub(in super::super) fn launch(
     let in_pod = Kept::in_pod(pod);
     let walled = match isolation {
         Isolation::None => Launch::default(),
-        Isolation::Chroot => {
-            let (masked_paths, read_only_paths) = security::paths(&spec.security);
-            Launch {
-                privileges: security::privileges(&spec.security, &in_pod.security),
-                pids: security::pids(&spec.security, &in_pod.security),
-                oom_score_adj: resources.oom_score_adj.map(i32::from),
-                masked_paths,
-                read_only_paths,
-                writable_sys: spec.security.privileged,
-                ..Launch::default()
-            }
-        }
+        Isolation::Chroot => Launch {
+            privileges: security::privileges(&spec.security, &in_pod.security),
+            pids: security::pids(&spec.security, &in_pod.security),
+            oom_score_adj: resources.oom_score_adj.map(i32::from),
+            masked_paths: spec.security.paths_to_mask(),
+            read_only_paths: spec.security.paths_to_protect(),
+            writable_sys: spec.security.privileged,
+            ..Launch::default()
+        },
     };
     Ok(Launch {
         name: spec.name.clone(),

@@ -7,23 +7,6 @@ use runtime_core::{
 
 use crate::engine::{Isolation, LinuxCapabilities, PidSpace, PodProcess, PodSpace, Privileges, User};
 
-/// Hidden unless the spec says otherwise.
-const MASKED_PATHS: &[&str] = &[
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-];
-
-/// Can't be written to unless the spec says otherwise.
-const READ_ONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
 /// What the pod's containers share. The network is the host's.
 pub(super) fn space(isolation: Isolation, spec: &PodSpec) -> PodSpace {
     if isolation == Isolation::None {
@@ -55,15 +38,6 @@ pub(super) fn privileges(own: &ContainerSecurity, pod: &PodSecurity) -> Privileg
         no_new_privs: own.no_new_privs,
         filtered: !own.privileged && seccomp == Some(&SecurityProfile::RuntimeDefault),
     }
-}
-
-/// The paths that are hidden from it, and those that it can't write to.
-pub(super) fn paths(own: &ContainerSecurity) -> (Vec<String>, Vec<String>) {
-    let or = |said: &Option<Vec<String>>, usual: &[&str]| {
-        let usual = if own.privileged { &[] } else { usual };
-        said.clone().unwrap_or_else(|| usual.iter().copied().map(str::to_owned).collect())
-    };
-    (or(&own.masked_paths, MASKED_PATHS), or(&own.readonly_paths, READ_ONLY_PATHS))
 }
 
 /// The process tree it runs in.
@@ -173,14 +147,10 @@ mod tests {
     fn the_privileged_see_everything() {
         let (mut own, mut pod) = (ContainerSecurity::default(), PodSecurity::default());
         pod.seccomp = Some(SecurityProfile::RuntimeDefault);
-        assert!(privileges(&own, &pod).filtered && !paths(&own).0.is_empty() && !paths(&own).1.is_empty());
-        own.readonly_paths = Some(vec!["/mine".into()]);
-        assert_eq!(paths(&own).1, ["/mine"]);
+        assert!(privileges(&own, &pod).filtered);
         own.privileged = true;
-        own.readonly_paths = None;
         assert_eq!(privileges(&own, &pod).capabilities, Some(LinuxCapabilities::ALL));
         assert!(!privileges(&own, &pod).filtered);
-        assert_eq!(paths(&own), (Vec::new(), Vec::new()));
         assert_eq!(check_container(&own, &pod, "spec").unwrap_err().field(), Some("security.privileged"));
         own = ContainerSecurity::default();
         own.seccomp = Some(SecurityProfile::Unconfined);
