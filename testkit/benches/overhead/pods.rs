@@ -23,7 +23,7 @@ type Steps = [Duration; STEPS.len()];
 
 /// Prints a row for each step.
 pub(crate) async fn measure(target: &Target, quick: bool) -> Result<()> {
-    let pairs = if quick { 3 } else { 40 };
+    let pairs = if quick { 3 } else { 100 };
     let (mut made, mut made_raw) = (0, 0);
     let lives = in_turns(
         pairs,

@@ -1,16 +1,22 @@
 //! The reference: CRI's generated client, called by hand.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use futures::future::try_join;
 use k8s_cri::v1::{self as cri, runtime_service_client::RuntimeServiceClient};
-use tonic::transport::{Channel, Endpoint as Transport};
+use tonic::{
+    Request,
+    transport::{Channel, Endpoint as Transport},
+};
 use wharf::{
     cri::{Config, Endpoint, translate},
     spec::PodSpec,
 };
 
 use crate::Result;
+
+/// No call is without a deadline, which the runtime is told too, as wharf does.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A connection without wharf.
 #[derive(Debug, Clone)]
@@ -47,14 +53,15 @@ impl Raw {
         let mut client = self.0.clone();
         let request =
             cri::RunPodSandboxRequest { config: Some(config.clone()), runtime_handler: String::new() };
-        let sandbox = client.run_pod_sandbox(request).await?.into_inner().pod_sandbox_id;
+        let sandbox = client.run_pod_sandbox(until_deadline(request)).await?.into_inner().pod_sandbox_id;
         let request = cri::CreateContainerRequest {
             pod_sandbox_id: sandbox.clone(),
             config: Some(container),
             sandbox_config: Some(config),
         };
-        let container = client.create_container(request).await?.into_inner().container_id;
-        client.start_container(cri::StartContainerRequest { container_id: container.clone() }).await?;
+        let container = client.create_container(until_deadline(request)).await?.into_inner().container_id;
+        let request = cri::StartContainerRequest { container_id: container.clone() };
+        client.start_container(until_deadline(request)).await?;
         Ok(RawPod { sandbox, container })
     }
 
@@ -64,7 +71,7 @@ impl Raw {
             cmd: command.iter().map(|&word| word.to_owned()).collect(),
             timeout: 0,
         };
-        let answer = self.0.clone().exec_sync(request).await?.into_inner();
+        let answer = self.0.clone().exec_sync(until_deadline(request)).await?.into_inner();
         if answer.exit_code == 0 { Ok(()) } else { Err(format!("exit code {}", answer.exit_code).into()) }
     }
 
@@ -72,15 +79,16 @@ impl Raw {
         let mut client = self.0.clone();
         let request =
             cri::StopContainerRequest { container_id: pod.container.clone(), timeout: grace_seconds };
-        client.stop_container(request).await?;
-        client.stop_pod_sandbox(cri::StopPodSandboxRequest { pod_sandbox_id: pod.sandbox.clone() }).await?;
+        client.stop_container(until_deadline(request)).await?;
+        let request = cri::StopPodSandboxRequest { pod_sandbox_id: pod.sandbox.clone() };
+        client.stop_pod_sandbox(until_deadline(request)).await?;
         Ok(())
     }
 
     /// Removes the pod with its container, and its logs.
     pub(crate) async fn remove(&self, pod: &RawPod, name: &str, logs: &Path) -> Result<()> {
         let request = cri::RemovePodSandboxRequest { pod_sandbox_id: pod.sandbox.clone() };
-        self.0.clone().remove_pod_sandbox(request).await?;
+        self.0.clone().remove_pod_sandbox(until_deadline(request)).await?;
         Ok(tokio::fs::remove_dir_all(logs.join(name)).await?)
     }
 
@@ -90,16 +98,30 @@ impl Raw {
         let filter = cri::ContainerFilter { pod_sandbox_id: sandbox.to_owned(), ..Default::default() };
         let status = cri::PodSandboxStatusRequest { pod_sandbox_id: sandbox.to_owned(), verbose: false };
         try_join(
-            of_pod.pod_sandbox_status(status),
-            of_containers.list_containers(cri::ListContainersRequest { filter: Some(filter) }),
+            of_pod.pod_sandbox_status(until_deadline(status)),
+            of_containers
+                .list_containers(until_deadline(cri::ListContainersRequest { filter: Some(filter) })),
         )
         .await?;
         Ok(())
     }
 
+    /// The two calls that tell a container's status with its pod, which only lists name, at the same time.
     pub(crate) async fn container_status(&self, container: &str) -> Result<()> {
+        let (mut status, mut list) = (self.0.clone(), self.0.clone());
         let request = cri::ContainerStatusRequest { container_id: container.to_owned(), verbose: false };
-        self.0.clone().container_status(request).await?;
+        let filter = cri::ContainerFilter { id: container.to_owned(), ..Default::default() };
+        try_join(
+            status.container_status(until_deadline(request)),
+            list.list_containers(until_deadline(cri::ListContainersRequest { filter: Some(filter) })),
+        )
+        .await?;
         Ok(())
     }
+}
+
+fn until_deadline<Q>(message: Q) -> Request<Q> {
+    let mut request = Request::new(message);
+    request.set_timeout(DEADLINE);
+    request
 }
