@@ -7,7 +7,10 @@ use std::{os::fd::OwnedFd, time::Duration};
 
 use runtime_core::{ContainerPhase, Context, ExitCause, ExitStatus, Result};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    time::Instant,
+};
 
 use crate::{
     driver::{CriDriver, Info},
@@ -20,18 +23,33 @@ const MAX_PAUSE: Duration = Duration::from_millis(500);
 /// The same once the process is known to have ended, so that the runtime is about to notice it.
 const MAX_PAUSE_AT_END: Duration = Duration::from_millis(10);
 
+/// How long after a container's end its runtime may still learn that memory was the reason: containerd is told of the two by
+/// different events, in any order.
+const OOM_NOTICE: Duration = Duration::from_millis(500);
+
 /// Waits until a container has ended. One that is removed, or isn't there, is `Removed`.
 pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Result<ExitStatus> {
     let mut pause = Duration::from_millis(1);
     let mut max_pause = MAX_PAUSE;
     let mut watched = false;
+    let mut notice_ends = None;
     loop {
         let Some((container, info)) = driver.find_container_status(cx, id, !watched).await? else {
             return Ok(ExitStatus::new(ExitCause::Removed));
         };
         match status::container_phase(container.state) {
             ContainerPhase::Exited => {
-                return Ok(status::exit(&container).unwrap_or_else(|| ExitStatus::new(ExitCause::Unknown)));
+                let now = Instant::now();
+                let first_seen = notice_ends.is_none();
+                let notice_ends = *notice_ends.get_or_insert(now + OOM_NOTICE);
+                if !status::may_be_oom(&container) || now >= notice_ends {
+                    return Ok(
+                        status::exit(&container).unwrap_or_else(|| ExitStatus::new(ExitCause::Unknown))
+                    );
+                }
+                if first_seen {
+                    (pause, max_pause) = (Duration::from_millis(1), MAX_PAUSE_AT_END);
+                }
             }
             ContainerPhase::Unknown => return Ok(ExitStatus::new(ExitCause::Unknown)),
             ContainerPhase::Running if !watched => {

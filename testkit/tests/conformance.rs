@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use futures::future::BoxFuture;
 use testkit::{
-    conformance::{Connected, Setup},
+    conformance::{Connected, Setup, state_dir},
     engine::{Engine, EngineOptions, Isolation},
     fake_cri::{FakeCri, FakeCriOptions, LACKS},
     memory::{MemoryDriver, MemoryOptions},
@@ -38,13 +38,12 @@ async fn memory() -> Result<Connected> {
 }
 
 async fn cri_fake() -> Result<Connected> {
-    let state_dir =
-        std::env::var_os("WHARF_STATE_DIR").map(|dir| std::path::Path::new(&dir).join("cri-fake-engine"));
-    let engine =
-        Engine::start(EngineOptions { state_dir, ..EngineOptions::default() }).await.map_err(unusable)?;
+    let engine_dir = state_dir().join(format!("wharf-cri-fake-{}", std::process::id()));
+    let options = EngineOptions { state_dir: Some(engine_dir), ..EngineOptions::default() };
+    let engine = Engine::start(options).await.map_err(unusable)?;
     let fake = FakeCri::start(engine.clone(), FakeCriOptions::default()).await.map_err(unusable)?;
     let lacks = lacks(&engine);
-    let logs = tempfile::tempdir().map_err(unusable)?;
+    let logs = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
     let url = format!("cri://{}?log_root={}", fake.socket().display(), logs.path().display());
     Ok(Connected {
         driver: connect(url.clone()).await?,
@@ -57,7 +56,7 @@ async fn cri_fake() -> Result<Connected> {
 
 async fn cri_containerd(url: Option<String>) -> Result<Connected> {
     let url = url.ok_or_else(|| Error::invalid("url", "the URL of the containerd is needed: --url"))?;
-    let logs = tempfile::tempdir().map_err(unusable)?;
+    let logs = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
     let url = format!("{url}?log_root={}", logs.path().display());
     Ok(Connected {
         driver: connect(url.clone()).await?,

@@ -127,6 +127,14 @@ pub(crate) fn exit(container: &cri::ContainerStatus) -> Option<ExitStatus> {
     Some(ExitStatus::new(cause).at(timestamp(container.finished_at)))
 }
 
+/// Whether a container that ended was perhaps killed over its memory limit although its reason doesn't say so (yet): it has
+/// such a limit, and SIGKILL ended it.
+pub(crate) fn may_be_oom(container: &cri::ContainerStatus) -> bool {
+    let linux = container.resources.as_ref().and_then(|resources| resources.linux.as_ref());
+    let limited = linux.is_some_and(|linux| linux.memory_limit_in_bytes > 0);
+    limited && container.exit_code == 128 + 9 && container.reason != OOM_KILLED
+}
+
 pub(crate) fn image(image: cri::Image) -> ImageStatus {
     let mut status = ImageStatus::new(ImageId::new(image.id));
     status.tags = image.repo_tags;
@@ -182,6 +190,19 @@ mod tests {
             finished_at: 1_000_000_000,
             ..Default::default()
         }
+    }
+
+    #[test]
+    fn a_kill_under_a_memory_limit_may_be_for_memory() {
+        let limited = |code, reason| {
+            let linux = cri::LinuxContainerResources { memory_limit_in_bytes: 1 << 26, ..Default::default() };
+            let resources = cri::ContainerResources { linux: Some(linux), ..Default::default() };
+            cri::ContainerStatus { resources: Some(resources), ..exited(code, reason) }
+        };
+        assert!(may_be_oom(&limited(137, "Error")));
+        assert!(!may_be_oom(&limited(137, OOM_KILLED)));
+        assert!(!may_be_oom(&limited(1, "Error")));
+        assert!(!may_be_oom(&exited(137, "Error")));
     }
 
     #[test]

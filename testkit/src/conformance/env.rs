@@ -79,7 +79,7 @@ impl Env {
             &format!("{group}-{}", name.replace(['.', '_'], "-")),
             40,
         );
-        let directory = std::env::temp_dir().join(format!("wharf-conformance-{}-{case}", shared.run));
+        let directory = super::state_dir().join(format!("{}-{case}", shared.run));
         std::fs::create_dir_all(&directory)?;
         let client = Client::new(Arc::clone(&shared.connected.driver)).with_timeout(Duration::from_secs(90));
         Ok(Self { shared, case, counter: AtomicU32::new(0), client, directory })

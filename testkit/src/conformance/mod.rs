@@ -19,4 +19,4 @@ mod setup;
 pub use case::{Case, Failure, Group, Verdict};
 pub use env::Env;
 pub use runner::main;
-pub use setup::{Connected, Reconnect, Setup};
+pub use setup::{Connected, Reconnect, Setup, state_dir};

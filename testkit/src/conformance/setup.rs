@@ -1,6 +1,6 @@
 //! Setups: drivers with an environment.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, fmt, path::PathBuf, sync::Arc};
 
 use futures::future::BoxFuture;
 use runtime_core::{Capability, Driver, Result};
@@ -17,6 +17,13 @@ pub struct Setup {
 
 /// Connects to the setup's system.
 pub type Reconnect = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Driver>>> + Send + Sync>;
+
+/// Where a run keeps its files: the directory named by `WHARF_STATE_DIR`, whose owner removes it even if the run is killed,
+/// else the system's temporary one.
+#[must_use]
+pub fn state_dir() -> PathBuf {
+    std::env::var_os("WHARF_STATE_DIR").map_or_else(std::env::temp_dir, PathBuf::from)
+}
 
 /// A setup that is ready.
 pub struct Connected {

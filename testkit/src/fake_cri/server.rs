@@ -73,7 +73,7 @@ impl FakeCri {
     /// # Errors
     /// When the socket can't be made.
     pub async fn start(engine: Engine, options: FakeCriOptions) -> io::Result<Self> {
-        let dir = TempDir::with_prefix("fake-cri-")?;
+        let dir = directory(engine.state_dir())?;
         let socket = options.socket.unwrap_or_else(|| dir.path().join("cri.sock"));
         let fake = Arc::new(Fake::new(
             engine,
@@ -120,6 +120,16 @@ impl FakeCri {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A directory with the engine's files, where a sweep finds it; elsewhere if that would make the socket's path too long.
+fn directory(engine: &Path) -> io::Result<TempDir> {
+    const ROOM_FOR_NAMES: usize = 32;
+    let fits = engine.as_os_str().len() + ROOM_FOR_NAMES < SUN_PATH_BYTES;
+    if fits { TempDir::with_prefix_in("fake-cri-", engine) } else { TempDir::with_prefix("fake-cri-") }
+}
+
+/// The most that a unix socket's path may have, its end included.
+const SUN_PATH_BYTES: usize = 108;
 
 impl Drop for FakeCri {
     fn drop(&mut self) {
