@@ -24,9 +24,9 @@ const MAX_MESSAGE_BYTES: usize = 256 << 20;
 /// What may be under way before the other side must wait. The default of 64 KiB makes long lists slow.
 const WINDOW_BYTES: u32 = 4 << 20;
 
-/// A little longer than the call's own deadline, so that the runtime doesn't answer at the same moment as the call ends
-/// here.
-const DEADLINE_MARGIN: Duration = Duration::from_millis(100);
+/// The runtime's deadline is a little longer than the call's own, so that it doesn't answer at the same moment as the call
+/// ends here; and in whole steps, so that the header is mostly one that the connection has seen before and indexed.
+const DEADLINE_STEP_MILLIS: u64 = 100;
 
 /// Both services over one channel. Cheap to clone. A connection that was lost is made anew by the next call.
 #[derive(Debug, Clone)]
@@ -125,10 +125,39 @@ async fn try_socket(path: &Path) -> Result<()> {
 fn with_context<Q>(cx: &Context, message: Q) -> Request<Q> {
     let mut request = Request::new(message);
     if let Some(remaining) = cx.remaining() {
-        request.set_timeout(remaining.saturating_add(DEADLINE_MARGIN));
+        request.set_timeout(runtime_deadline(remaining));
     }
     if let Some(trace) = cx.trace_parent().and_then(|trace| MetadataValue::try_from(trace).ok()) {
         request.metadata_mut().insert("traceparent", trace);
     }
     request
+}
+
+/// The longest deadline that a runtime is told, ten years: the header has room for eight digits.
+const MAX_DEADLINE_MILLIS: u64 = 10 * 365 * 24 * 3_600_000;
+
+/// What is left of a call's time, up to the next step but one.
+fn runtime_deadline(remaining: Duration) -> Duration {
+    let millis = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX).min(MAX_DEADLINE_MILLIS);
+    Duration::from_millis(
+        (millis / DEADLINE_STEP_MILLIS).saturating_add(2).saturating_mul(DEADLINE_STEP_MILLIS),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtimes_deadline_is_later_in_whole_steps() {
+        for (remaining, expected) in
+            [(0, 200), (1, 200), (99, 200), (100, 300), (29_950, 30_100), (30_000, 30_200)]
+        {
+            let deadline = runtime_deadline(Duration::from_millis(remaining));
+            assert_eq!(deadline, Duration::from_millis(expected), "{remaining}");
+        }
+        let longest = runtime_deadline(Duration::MAX);
+        assert!(longest > Duration::from_secs(9 * 365 * 24 * 3600));
+        Request::new(()).set_timeout(longest);
+    }
 }
