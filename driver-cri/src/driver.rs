@@ -104,9 +104,7 @@ impl CriDriver {
                 let info = Info(response.info);
                 Ok(response.status.filter(|status| status.id == id).map(|status| (status, info)))
             }
-            Err(refusal) if refusal.is_not_found() => Ok(None),
-            // With several containers that the id is the beginning of, containerd doesn't say NotFound.
-            Err(refusal) if refusal.code == Some(Code::Unknown) && !is_whole_id(id) => Ok(None),
+            Err(refusal) if says_missing(&refusal, id) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }
@@ -124,8 +122,7 @@ impl CriDriver {
                 let info = Info(response.info);
                 Ok(response.status.filter(|status| status.id == id).map(|status| (status, info)))
             }
-            Err(refusal) if refusal.is_not_found() => Ok(None),
-            Err(refusal) if refusal.code == Some(Code::Unknown) && !is_whole_id(id) => Ok(None),
+            Err(refusal) if says_missing(&refusal, id) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }
@@ -157,6 +154,12 @@ impl Info {
             document.pointer("/config/envs").and_then(|envs| envs.as_array()).cloned().unwrap_or_default();
         variables.iter().filter_map(|variable| Some(variable.get("value")?.as_str()?.to_owned())).collect()
     }
+}
+
+/// Whether a refusal means that there is nothing of this id. Where the id is the beginning of several, containerd doesn't
+/// say NotFound.
+fn says_missing(refusal: &Refusal, id: &str) -> bool {
+    refusal.is_not_found() || (refusal.code == Some(Code::Unknown) && !is_whole_id(id))
 }
 
 /// Ids of runtimes have 64 hex digits; no other id begins with such a one.
