@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use tokio::runtime::Handle;
@@ -92,6 +93,9 @@ pub(crate) async fn on_thread<T: Send + 'static>(
     answered.await.map_err(|_| EngineError::io(name, io::Error::other("the thread died")))?
 }
 
+/// The longest pause before another try to start a program that is still open for writing; half a second in all.
+const MAX_BUSY_PAUSE: Duration = Duration::from_millis(256);
+
 fn spawn_here(
     place: &Place,
     command: &Command,
@@ -111,7 +115,7 @@ fn spawn_here(
         Place::Direct(files) => root = files,
     }
     // Its terminal, too, is the container's own.
-    let wiring = Wiring::new(command.tty, command.stdin)?;
+    let mut wiring = Wiring::new(command.tty, command.stdin)?;
     let user = command.user.as_ref().map(|user| user.resolve(root, &command.groups)).transpose()?;
     let cwd = resolve_in_root(root, Path::new(&command.cwd)).unwrap_or_else(|_| below(root, &command.cwd));
     if !cwd.is_dir() {
@@ -124,7 +128,19 @@ fn spawn_here(
     let args = command.argv.get(1..).unwrap_or_default();
     let preparation = Preparation { name, args, env: &env, cwd: &cwd };
     command.privileges.take_on(user.as_ref())?;
-    let (child, streams) = wiring.spawn(&program, &preparation).map_err(|error| spawn_error(name, error))?;
+    let mut pause = Duration::from_millis(1);
+    let (child, streams) = loop {
+        match wiring.spawn(&program, &preparation) {
+            // A copy that was just written stays open for writing in whatever another thread forks at that moment, until
+            // that one has become its program.
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && pause <= MAX_BUSY_PAUSE => {
+                std::thread::sleep(pause);
+                pause *= 2;
+                wiring = Wiring::new(command.tty, command.stdin)?;
+            }
+            result => break result.map_err(|error| spawn_error(name, error))?,
+        }
+    };
     let live = |pid| LiveProcess {
         pid,
         owner: command.owner.clone(),
