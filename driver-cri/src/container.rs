@@ -6,18 +6,25 @@ use async_trait::async_trait;
 use futures::future::join;
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStatus, ContainerSummary,
-    Context, Error, ErrorKind, ExitStatus, LogOptions, Object, PodId, PodPhase, Result, StopOptions, compose,
-    marks::CREATE, spec::ContainerSpec,
+    ByteStream, Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStats,
+    ContainerStatus, ContainerSummary, Context, CreateOptions, Error, ErrorKind, ExitStatus, LogOptions,
+    Object, Operation, PodId, PodPhase, Result, StopOptions, compose, marks::CREATE, spec::ContainerSpec,
+    spec::Resources,
 };
 
 use crate::{driver::CriDriver, error::Refusal, logs, translate::status, wait};
 
 #[async_trait]
 impl Container for CriDriver {
-    async fn create(&self, cx: &Context, pod: &PodId, spec: &ContainerSpec) -> Result<ContainerId> {
-        self.admit(cx, &Call::ContainerCreate { pod, spec })?;
-        compose::create_container(Arc::new(self.clone()), self.janitor(), cx, pod, spec).await
+    async fn create(
+        &self,
+        cx: &Context,
+        pod: &PodId,
+        spec: &ContainerSpec,
+        options: &CreateOptions,
+    ) -> Result<ContainerId> {
+        self.admit(cx, &Call::ContainerCreate { pod, spec, options })?;
+        compose::create_container(Arc::new(self.clone()), self.janitor(), cx, pod, spec, options).await
     }
 
     async fn start(&self, cx: &Context, id: &ContainerId) -> Result<()> {
@@ -113,6 +120,43 @@ impl Container for CriDriver {
         let found = self.find_container_status(cx, id.as_str(), false).await?;
         let (container, _) = found.ok_or_else(|| missing(id))?;
         logs::read(self, cx, container, options)
+    }
+
+    async fn reopen_log(&self, cx: &Context, id: &ContainerId) -> Result<()> {
+        self.admit(cx, &Call::ContainerReopenLog { id })?;
+        Err(Error::unsupported(Operation::ContainerReopenLog))
+    }
+
+    async fn update(&self, cx: &Context, id: &ContainerId, resources: &Resources) -> Result<()> {
+        self.admit(cx, &Call::ContainerUpdate { id, resources })?;
+        Err(Error::unsupported(Operation::ContainerUpdate))
+    }
+
+    async fn stats(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStats> {
+        self.admit(cx, &Call::ContainerStats { id })?;
+        Err(Error::unsupported(Operation::ContainerStats))
+    }
+
+    async fn list_stats(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerStats>> {
+        self.admit(cx, &Call::ContainerListStats { filter })?;
+        Err(Error::unsupported(Operation::ContainerListStats))
+    }
+
+    async fn copy_out(&self, cx: &Context, id: &ContainerId, path: &str) -> Result<ByteStream> {
+        self.admit(cx, &Call::ContainerCopyOut { id, path })?;
+        Err(Error::unsupported(Operation::ContainerCopyOut))
+    }
+
+    async fn copy_in(
+        &self,
+        cx: &Context,
+        id: &ContainerId,
+        directory: &str,
+        archive: ByteStream,
+    ) -> Result<()> {
+        self.admit(cx, &Call::ContainerCopyIn { id, directory })?;
+        drop(archive);
+        Err(Error::unsupported(Operation::ContainerCopyIn))
     }
 }
 

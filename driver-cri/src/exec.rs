@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExitCause, ExitStatus, Result,
-    spec::ExecSpec,
+    AttachOptions, Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExecSession, ExitCause,
+    ExitStatus, Operation, Result, spec::ExecSpec,
 };
 use tonic::Code;
 
@@ -51,6 +51,16 @@ impl Exec for CriDriver {
         }
         let exit = ExitStatus::new(ExitCause::Exited(answer.exit_code));
         Ok(ExecOutput::new(answer.stdout, answer.stderr, exit))
+    }
+
+    async fn start(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecSession> {
+        self.admit(cx, &Call::ExecStart { id, spec })?;
+        Err(Error::unsupported(Operation::ExecStart))
+    }
+
+    async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession> {
+        self.admit(cx, &Call::ExecAttach { id, options })?;
+        Err(Error::unsupported(Operation::ExecAttach))
     }
 }
 

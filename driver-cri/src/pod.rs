@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::future::{join, join_all};
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Context, Error, Object, Pod, PodFilter, PodId, PodPhase, PodRun, PodStatus, PodSummary, Result,
-    RunOptions, StopOptions, compose, spec::PodSpec,
+    Call, Context, Error, EventStream, Object, Operation, Pod, PodFilter, PodId, PodPhase, PodRun, PodStats,
+    PodStatus, PodSummary, PortStream, Result, RunOptions, StopOptions, compose, spec::PodSpec,
 };
 
 use crate::{
@@ -71,6 +71,26 @@ impl Pod for CriDriver {
             self.client().list_pod_sandbox(cx, cri::ListPodSandboxRequest { filter: Some(theirs) }).await?;
         // Runtimes match ids by their beginning, and know neither names nor namespaces.
         Ok(pods.items.into_iter().map(status::pod_summary).filter(|pod| filter.matches(pod)).collect())
+    }
+
+    async fn events(&self, cx: &Context) -> Result<EventStream> {
+        self.admit(cx, &Call::PodEvents)?;
+        Err(Error::unsupported(Operation::PodEvents))
+    }
+
+    async fn stats(&self, cx: &Context, id: &PodId) -> Result<PodStats> {
+        self.admit(cx, &Call::PodStats { id })?;
+        Err(Error::unsupported(Operation::PodStats))
+    }
+
+    async fn list_stats(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodStats>> {
+        self.admit(cx, &Call::PodListStats { filter })?;
+        Err(Error::unsupported(Operation::PodListStats))
+    }
+
+    async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {
+        self.admit(cx, &Call::PodPortForward { id, port })?;
+        Err(Error::unsupported(Operation::PodPortForward))
     }
 }
 

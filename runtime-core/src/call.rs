@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    Capability, ContainerFilter, ContainerId, ImageFilter, Leftover, LogOptions, Object, Operation,
-    PodFilter, PodId, PullOptions, RunOptions, StopOptions,
+    AttachOptions, Capability, ContainerFilter, ContainerId, CreateOptions, ImageFilter, Leftover,
+    LogOptions, Object, Operation, PodFilter, PodId, PullOptions, RunOptions, StopOptions,
     helpers::image_ref::ImageReference,
-    spec::{ContainerSpec, ExecSpec, PodSpec},
+    spec::{ContainerSpec, ExecSpec, PodSpec, Resources},
 };
 
 /// A call and what it is given. Layers look at it, checks walk it; nothing changes it.
@@ -22,7 +22,11 @@ pub enum Call<'a> {
     PodRemove { id: &'a PodId },
     PodStatus { id: &'a PodId },
     PodList { filter: &'a PodFilter },
-    ContainerCreate { pod: &'a PodId, spec: &'a ContainerSpec },
+    PodEvents,
+    PodStats { id: &'a PodId },
+    PodListStats { filter: &'a PodFilter },
+    PodPortForward { id: &'a PodId, port: u16 },
+    ContainerCreate { pod: &'a PodId, spec: &'a ContainerSpec, options: &'a CreateOptions },
     ContainerStart { id: &'a ContainerId },
     ContainerStop { id: &'a ContainerId, options: &'a StopOptions },
     ContainerRemove { id: &'a ContainerId },
@@ -30,7 +34,15 @@ pub enum Call<'a> {
     ContainerList { filter: &'a ContainerFilter },
     ContainerWait { id: &'a ContainerId },
     ContainerLogs { id: &'a ContainerId, options: &'a LogOptions },
+    ContainerReopenLog { id: &'a ContainerId },
+    ContainerUpdate { id: &'a ContainerId, resources: &'a Resources },
+    ContainerStats { id: &'a ContainerId },
+    ContainerListStats { filter: &'a ContainerFilter },
+    ContainerCopyOut { id: &'a ContainerId, path: &'a str },
+    ContainerCopyIn { id: &'a ContainerId, directory: &'a str },
     ExecSync { id: &'a ContainerId, spec: &'a ExecSpec },
+    ExecStart { id: &'a ContainerId, spec: &'a ExecSpec },
+    ExecAttach { id: &'a ContainerId, options: &'a AttachOptions },
     ImagePull { image: &'a ImageReference, options: &'a PullOptions },
     ImageStatus { image: &'a ImageReference },
     ImageList { filter: &'a ImageFilter },
@@ -51,6 +63,10 @@ impl Call<'_> {
             Self::PodRemove { .. } => Operation::PodRemove,
             Self::PodStatus { .. } => Operation::PodStatus,
             Self::PodList { .. } => Operation::PodList,
+            Self::PodEvents => Operation::PodEvents,
+            Self::PodStats { .. } => Operation::PodStats,
+            Self::PodListStats { .. } => Operation::PodListStats,
+            Self::PodPortForward { .. } => Operation::PodPortForward,
             Self::ContainerCreate { .. } => Operation::ContainerCreate,
             Self::ContainerStart { .. } => Operation::ContainerStart,
             Self::ContainerStop { .. } => Operation::ContainerStop,
@@ -59,7 +75,15 @@ impl Call<'_> {
             Self::ContainerList { .. } => Operation::ContainerList,
             Self::ContainerWait { .. } => Operation::ContainerWait,
             Self::ContainerLogs { .. } => Operation::ContainerLogs,
+            Self::ContainerReopenLog { .. } => Operation::ContainerReopenLog,
+            Self::ContainerUpdate { .. } => Operation::ContainerUpdate,
+            Self::ContainerStats { .. } => Operation::ContainerStats,
+            Self::ContainerListStats { .. } => Operation::ContainerListStats,
+            Self::ContainerCopyOut { .. } => Operation::ContainerCopyOut,
+            Self::ContainerCopyIn { .. } => Operation::ContainerCopyIn,
             Self::ExecSync { .. } => Operation::ExecSync,
+            Self::ExecStart { .. } => Operation::ExecStart,
+            Self::ExecAttach { .. } => Operation::ExecAttach,
             Self::ImagePull { .. } => Operation::ImagePull,
             Self::ImageStatus { .. } => Operation::ImageStatus,
             Self::ImageList { .. } => Operation::ImageList,
@@ -73,17 +97,28 @@ impl Call<'_> {
     pub fn object(&self) -> Option<Object> {
         match self {
             Self::PodRun { spec, .. } => Some(Object::pod(format!("{}/{}", spec.namespace, spec.name))),
-            Self::PodStop { id, .. } | Self::PodRemove { id } | Self::PodStatus { id } => {
-                Some(Object::pod(id.as_str()))
+            Self::PodStop { id, .. }
+            | Self::PodRemove { id }
+            | Self::PodStatus { id }
+            | Self::PodStats { id }
+            | Self::PodPortForward { id, .. } => Some(Object::pod(id.as_str())),
+            Self::ContainerCreate { pod, spec, .. } => {
+                Some(Object::container(format!("{pod}/{}", spec.name)))
             }
-            Self::ContainerCreate { pod, spec } => Some(Object::container(format!("{pod}/{}", spec.name))),
             Self::ContainerStart { id }
             | Self::ContainerStop { id, .. }
             | Self::ContainerRemove { id }
             | Self::ContainerStatus { id }
             | Self::ContainerWait { id }
             | Self::ContainerLogs { id, .. }
-            | Self::ExecSync { id, .. } => Some(Object::container(id.as_str())),
+            | Self::ContainerReopenLog { id }
+            | Self::ContainerUpdate { id, .. }
+            | Self::ContainerStats { id }
+            | Self::ContainerCopyOut { id, .. }
+            | Self::ContainerCopyIn { id, .. }
+            | Self::ExecSync { id, .. }
+            | Self::ExecStart { id, .. }
+            | Self::ExecAttach { id, .. } => Some(Object::container(id.as_str())),
             Self::ImagePull { image, .. } | Self::ImageStatus { image } | Self::ImageRemove { image } => {
                 Some(Object::image(image.to_string()))
             }
@@ -91,7 +126,10 @@ impl Call<'_> {
             | Self::Reap { .. }
             | Self::Settle
             | Self::PodList { .. }
+            | Self::PodEvents
+            | Self::PodListStats { .. }
             | Self::ContainerList { .. }
+            | Self::ContainerListStats { .. }
             | Self::ImageList { .. }
             | Self::ImageFilesystem => None,
         }
@@ -107,6 +145,9 @@ impl Call<'_> {
             Self::PodRemove { .. } => Capability::PodRemove,
             Self::PodStatus { .. } => Capability::PodStatus,
             Self::PodList { .. } => Capability::PodList,
+            Self::PodEvents => Capability::PodEvents,
+            Self::PodStats { .. } | Self::PodListStats { .. } => Capability::PodStats,
+            Self::PodPortForward { .. } => Capability::PodPortForward,
             Self::ContainerCreate { .. } => Capability::ContainerCreate,
             Self::ContainerStart { .. } => Capability::ContainerStart,
             Self::ContainerStop { .. } => Capability::ContainerStop,
@@ -115,7 +156,13 @@ impl Call<'_> {
             Self::ContainerList { .. } => Capability::ContainerList,
             Self::ContainerWait { .. } => Capability::ContainerWait,
             Self::ContainerLogs { .. } => Capability::ContainerLogs,
+            Self::ContainerReopenLog { .. } => Capability::ContainerReopenLog,
+            Self::ContainerUpdate { .. } => Capability::ContainerUpdate,
+            Self::ContainerStats { .. } | Self::ContainerListStats { .. } => Capability::ContainerStats,
+            Self::ContainerCopyOut { .. } | Self::ContainerCopyIn { .. } => Capability::ContainerCopy,
             Self::ExecSync { .. } => Capability::ExecSync,
+            Self::ExecStart { .. } => Capability::ExecStream,
+            Self::ExecAttach { .. } => Capability::ExecAttach,
             Self::ImagePull { .. } => Capability::ImagePull,
             Self::ImageStatus { .. } => Capability::ImageStatus,
             Self::ImageList { .. } => Capability::ImageList,

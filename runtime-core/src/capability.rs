@@ -66,6 +66,11 @@ capabilities! {
     PodSandboxUser = "pod.sandbox_user", "User, groups, read-only root and profiles of the sandbox's own process.";
     PodPrivileged = "pod.privileged", "Pods that may hold privileged containers.";
     PodWindows = "pod.windows", "Options of Windows pods.";
+    PodExisting = "pod.existing", "Take over or replace a pod that has the name already.";
+    PodForceKill = "pod.force_kill", "Kill the processes of a pod that the system can't stop.";
+    PodEvents = "pod.events", "What happens to pods and containers, as a stream that marks resyncs.";
+    PodStats = "pod.stats", "What pods use.";
+    PodPortForward = "pod.port_forward", "Connect to ports of a pod.";
 
     ContainerCreate = "container.create", "Add a container to a running pod.";
     ContainerStart = "container.start", "Start a single container.";
@@ -117,6 +122,12 @@ capabilities! {
     ContainerSeccomp = "container.seccomp", "Filter system calls.";
     ContainerApparmor = "container.apparmor", "AppArmor profiles.";
     ContainerWindows = "container.windows", "Options of Windows containers.";
+    ContainerExisting = "container.existing", "Take over or replace a container that has the name already.";
+    ContainerForceKill = "container.force_kill", "Kill the processes of a container that the system can't stop.";
+    ContainerReopenLog = "container.reopen_log", "Open the log file anew after it was moved.";
+    ContainerUpdate = "container.update", "Change the resources of a container.";
+    ContainerStats = "container.stats", "What containers use.";
+    ContainerCopy = "container.copy", "Copy files in and out.";
 
     ExecSync = "exec.sync", "Run a command to its end and collect what it wrote.";
     ExecTimeout = "exec.timeout", "Kill the command after a time.";
@@ -124,9 +135,15 @@ capabilities! {
     ExecCwd = "exec.cwd", "Working directory of the command.";
     ExecUser = "exec.user", "User of the command.";
     ExecTty = "exec.tty", "A terminal for the command.";
+    ExecStream = "exec.stream", "Start a command and hold its streams.";
+    ExecStdin = "exec.stdin", "Input for the command, with an end.";
+    ExecResize = "exec.resize", "Say how large the command's terminal is, and when that changes.";
+    ExecSignal = "exec.signal", "Send the command signals.";
+    ExecAttach = "exec.attach", "Attach to the first process of a container.";
 
     ImagePull = "image.pull", "Pull an image.";
     ImagePullCredentials = "image.pull_credentials", "Pull with credentials.";
+    ImagePullNoProgressLimit = "image.pull_no_progress_limit", "Give up a pull in which nothing arrives any more.";
     ImageStatus = "image.status", "Read what is known of an image.";
     ImageList = "image.list", "List images.";
     ImageRemove = "image.remove", "Remove an image.";

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::future::{join, join_all};
 
 use crate::{
-    Container, ContainerId, Context, Error, ErrorKind, Janitor, Leftover, Object, PodId, PodRun, Recorder,
-    Result, RunOptions, StartedContainer, WaitFor, marks,
+    Container, ContainerId, Context, CreateOptions, Error, ErrorKind, Janitor, Leftover, Object, PodId,
+    PodRun, Recorder, Result, RunOptions, StartedContainer, WaitFor, marks,
     spec::{ContainerSpec, PodSpec},
 };
 
@@ -84,6 +84,7 @@ pub async fn create_container<P: PodParts>(
     cx: &Context,
     pod: &PodId,
     spec: &ContainerSpec,
+    _options: &CreateOptions,
 ) -> Result<ContainerId> {
     let (pod, spec) = (pod.clone(), spec.clone());
     janitor

@@ -24,6 +24,7 @@ mod preflight;
 mod registry;
 mod requirements;
 mod secret;
+mod session;
 pub mod spec;
 mod status;
 mod validate;
@@ -35,8 +36,9 @@ pub use context::Context;
 pub use driver::{Driver, DriverInfo};
 pub use error::{Error, ErrorKind, Result};
 pub use facet::{
-    Container, ContainerFilter, Exec, ExecOutput, ImageFilter, ImageStore, LogLine, LogOptions, LogSource,
-    LogStream, Pod, PodFilter, PullOptions, PullStream, RunOptions, StopOptions, WaitFor,
+    AttachOptions, Container, ContainerFilter, CreateOptions, EventStream, Exec, ExecOutput, ExistingPolicy,
+    ImageFilter, ImageStore, LogLine, LogOptions, LogSource, LogStream, Pod, PodFilter, PullOptions,
+    PullStream, RunOptions, StopOptions, WaitFor,
 };
 pub use id::{ContainerId, ImageId, PodId};
 pub use janitor::{Janitor, Recorder};
@@ -46,7 +48,11 @@ pub use operation::Operation;
 pub use preflight::{Preflight, Verdict, admit};
 pub use registry::{Connect, Registry};
 pub use secret::Secret;
+pub use session::{
+    ByteStream, Duplex, ExecSession, PortStream, SessionControl, SessionInput, SessionOutput, TerminalSize,
+};
 pub use status::{
-    Condition, ContainerPhase, ContainerStatus, ContainerSummary, ExitCause, ExitStatus, FilesystemUsage,
-    Health, ImageStatus, PodPhase, PodRun, PodStatus, PodSummary, PullEvent, StartedContainer,
+    Condition, ContainerPhase, ContainerStats, ContainerStatus, ContainerSummary, CpuStats, Event, ExitCause,
+    ExitStatus, FilesystemUsage, Health, ImageStatus, InterfaceStats, MemoryStats, PodPhase, PodRun,
+    PodStats, PodStatus, PodSummary, PullEvent, StartedContainer,
 };

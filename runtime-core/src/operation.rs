@@ -48,6 +48,14 @@ operations! {
     PodStatus = "pod.status", idempotent: true;
     /// [`Pod::list`](crate::Pod::list).
     PodList = "pod.list", idempotent: true;
+    /// [`Pod::events`](crate::Pod::events).
+    PodEvents = "pod.events", idempotent: true;
+    /// [`Pod::stats`](crate::Pod::stats).
+    PodStats = "pod.stats", idempotent: true;
+    /// [`Pod::list_stats`](crate::Pod::list_stats).
+    PodListStats = "pod.list_stats", idempotent: true;
+    /// [`Pod::port_forward`](crate::Pod::port_forward).
+    PodPortForward = "pod.port_forward", idempotent: true;
     /// [`Container::create`](crate::Container::create).
     ContainerCreate = "container.create", idempotent: false;
     /// [`Container::start`](crate::Container::start).
@@ -64,8 +72,24 @@ operations! {
     ContainerWait = "container.wait", idempotent: true;
     /// [`Container::logs`](crate::Container::logs).
     ContainerLogs = "container.logs", idempotent: true;
+    /// [`Container::reopen_log`](crate::Container::reopen_log).
+    ContainerReopenLog = "container.reopen_log", idempotent: true;
+    /// [`Container::update`](crate::Container::update).
+    ContainerUpdate = "container.update", idempotent: true;
+    /// [`Container::stats`](crate::Container::stats).
+    ContainerStats = "container.stats", idempotent: true;
+    /// [`Container::list_stats`](crate::Container::list_stats).
+    ContainerListStats = "container.list_stats", idempotent: true;
+    /// [`Container::copy_out`](crate::Container::copy_out).
+    ContainerCopyOut = "container.copy_out", idempotent: true;
+    /// [`Container::copy_in`](crate::Container::copy_in).
+    ContainerCopyIn = "container.copy_in", idempotent: false;
     /// [`Exec::sync`](crate::Exec::sync).
     ExecSync = "exec.sync", idempotent: false;
+    /// [`Exec::start`](crate::Exec::start).
+    ExecStart = "exec.start", idempotent: false;
+    /// [`Exec::attach`](crate::Exec::attach).
+    ExecAttach = "exec.attach", idempotent: true;
     /// [`ImageStore::pull`](crate::ImageStore::pull).
     ImagePull = "image.pull", idempotent: true;
     /// [`ImageStore::status`](crate::ImageStore::status).

@@ -6,7 +6,8 @@
 use std::fmt::Display;
 
 use crate::{
-    Call, Capability as C, LogOptions, PullOptions,
+    AttachOptions, Call, Capability as C, CreateOptions, ExistingPolicy, LogOptions, PullOptions, RunOptions,
+    StopOptions,
     spec::{
         ContainerSecurity, ContainerSpec, ExecSpec, ImageSpec, LinuxCapabilities, LinuxResources, Mount,
         MountPropagation, MountSource, NamespaceMode, Namespaces, PodSecurity, PodSpec, Resources,
@@ -20,12 +21,29 @@ type Visit<'v> = &'v mut dyn FnMut(C, &dyn Display);
 /// What the input of a call needs, beside the operation itself.
 pub(crate) fn of_call(call: &Call<'_>, visit: Visit<'_>) {
     match call {
-        Call::PodRun { spec, .. } => of_pod(spec, visit),
-        Call::ContainerCreate { spec, .. } => of_container(&"spec", spec, visit),
+        Call::PodRun { spec, options: RunOptions { wait_for: _, existing } } => {
+            of_pod(spec, visit);
+            need(visit, *existing != ExistingPolicy::Fail, C::PodExisting, &"existing");
+        }
+        Call::PodStop { options: StopOptions { grace_period: _, force_kill }, .. } => {
+            need(visit, *force_kill, C::PodForceKill, &"forceKill");
+        }
+        Call::ContainerStop { options: StopOptions { grace_period: _, force_kill }, .. } => {
+            need(visit, *force_kill, C::ContainerForceKill, &"forceKill");
+        }
+        Call::ContainerCreate { spec, options: CreateOptions { existing }, .. } => {
+            of_container(&"spec", spec, visit);
+            need(visit, *existing != ExistingPolicy::Fail, C::ContainerExisting, &"existing");
+        }
+        Call::ContainerUpdate { resources, .. } => of_resources(&"resources", resources, visit),
         Call::ContainerLogs { options, .. } => of_logs(options, visit),
-        Call::ExecSync { spec, .. } => of_exec(spec, visit),
-        Call::ImagePull { options: PullOptions { credentials }, .. } => {
+        Call::ExecSync { spec, .. } | Call::ExecStart { spec, .. } => of_exec(spec, visit),
+        Call::ExecAttach { options: AttachOptions { stdin }, .. } => {
+            need(visit, *stdin, C::ExecStdin, &"stdin");
+        }
+        Call::ImagePull { options: PullOptions { credentials, no_progress_limit }, .. } => {
             need(visit, credentials.is_some(), C::ImagePullCredentials, &"credentials");
+            need(visit, no_progress_limit.is_some(), C::ImagePullNoProgressLimit, &"noProgressLimit");
         }
         _ => {}
     }
@@ -306,11 +324,13 @@ fn of_logs(options: &LogOptions, visit: Visit<'_>) {
 }
 
 fn of_exec(spec: &ExecSpec, visit: Visit<'_>) {
-    let ExecSpec { command: _, env, cwd, user, tty, timeout } = spec;
+    let ExecSpec { command: _, env, cwd, user, stdin, tty, terminal_size, timeout } = spec;
     need(visit, !env.is_empty(), C::ExecEnv, &"env");
     need(visit, cwd.is_some(), C::ExecCwd, &"cwd");
     need(visit, user.is_some(), C::ExecUser, &"user");
+    need(visit, *stdin, C::ExecStdin, &"stdin");
     need(visit, *tty, C::ExecTty, &"tty");
+    need(visit, terminal_size.is_some(), C::ExecResize, &"terminalSize");
     need(visit, timeout.is_some(), C::ExecTimeout, &"timeout");
 }
 

@@ -16,8 +16,10 @@ async fn a_container_lives_and_dies() {
     let bench = Bench::new().await;
     let (pod, _) = bench.run_one("sleep 1000").await;
     let (cx, containers) = (&bench.cx, bench.containers());
-    let id =
-        containers.create(cx, &pod, &shell("job", "echo out; exit 7").with_label("a", "b")).await.unwrap();
+    let id = containers
+        .create(cx, &pod, &shell("job", "echo out; exit 7").with_label("a", "b"), &Default::default())
+        .await
+        .unwrap();
     let status = containers.status(cx, &id).await.unwrap();
     assert_eq!((status.summary.phase, status.summary.pod.as_ref()), (ContainerPhase::Created, Some(&pod)));
     assert_eq!(status.summary.image, testkit::engine::HOST_IMAGE);
@@ -55,21 +57,27 @@ async fn why_a_container_is_not_made() {
     let bench = Bench::new().await;
     let (pod, main) = bench.run_one("sleep 1000").await;
     let (cx, containers) = (&bench.cx, bench.containers());
-    let error = containers.create(cx, &pod, &shell("main", "true")).await.unwrap_err();
+    let error = containers.create(cx, &pod, &shell("main", "true"), &Default::default()).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.existing_id()),
         (ErrorKind::AlreadyExists, Some(main.as_str())),
         "{error}"
     );
     let spec = ContainerSpec::new("other", "127.0.0.1:1/nope:1").with_pull_policy(PullPolicy::Never);
-    assert_eq!(containers.create(cx, &pod, &spec).await.unwrap_err().kind(), ErrorKind::NotFound);
-    let error = containers.create(cx, &PodId::new("nope"), &shell("x", "true")).await.unwrap_err();
+    assert_eq!(
+        containers.create(cx, &pod, &spec, &Default::default()).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    let error = containers
+        .create(cx, &PodId::new("nope"), &shell("x", "true"), &Default::default())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-    let created = containers.create(cx, &pod, &shell("never", "true")).await.unwrap();
+    let created = containers.create(cx, &pod, &shell("never", "true"), &Default::default()).await.unwrap();
     bench.pods().stop(cx, &pod, &StopOptions::now()).await.unwrap();
     let error = containers.start(cx, &created).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
-    let error = containers.create(cx, &pod, &shell("x", "true")).await.unwrap_err();
+    let error = containers.create(cx, &pod, &shell("x", "true"), &Default::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
     assert_eq!(containers.list(cx, &ContainerFilter::of_pod(&pod)).await.unwrap().len(), 2);
     bench.finish().await;
@@ -79,8 +87,8 @@ async fn why_a_container_is_not_made() {
 async fn a_name_in_a_pod_is_taken_once() {
     let bench = Bench::new().await;
     let (pod, _) = bench.run_one("sleep 1000").await;
-    let spec = shell("more", "true");
-    let create = || bench.containers().create(&bench.cx, &pod, &spec);
+    let (spec, options) = (shell("more", "true"), Default::default());
+    let create = || bench.containers().create(&bench.cx, &pod, &spec, &options);
     let (id, error) = match join(create(), create()).await {
         (Ok(id), Err(error)) | (Err(error), Ok(id)) => (id, error),
         both => panic!("{both:?}"),
@@ -94,7 +102,10 @@ async fn a_command_that_cannot_be_run_has_its_reason() {
     let bench = Bench::new().await;
     let (pod, _) = bench.run_one("sleep 1000").await;
     let (cx, containers) = (&bench.cx, bench.containers());
-    let id = containers.create(cx, &pod, &shell("bad", "").with_command(["/no/such"])).await.unwrap();
+    let id = containers
+        .create(cx, &pod, &shell("bad", "").with_command(["/no/such"]), &Default::default())
+        .await
+        .unwrap();
     let error = containers.start(cx, &id).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Failed, Some("StartError")), "{error}");
     assert_eq!(containers.status(cx, &id).await.unwrap().reason.as_deref(), Some("StartError"));
@@ -111,7 +122,7 @@ async fn waiting_ends_with_the_container_or_its_removal() {
     stopped.unwrap();
     assert_eq!(exit.unwrap().cause, ExitCause::Exited(137));
 
-    let created = containers.create(cx, &pod, &shell("never", "true")).await.unwrap();
+    let created = containers.create(cx, &pod, &shell("never", "true"), &Default::default()).await.unwrap();
     let waiting = containers.wait(cx, &created);
     let remove = async {
         bench.fake.calls().clear();
@@ -141,7 +152,8 @@ async fn commands() {
     let error = exec.sync(cx, &main, &ExecSpec::new(["true"]).with_cwd("/tmp")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 
-    let created = bench.containers().create(cx, &pod, &shell("never", "true")).await.unwrap();
+    let created =
+        bench.containers().create(cx, &pod, &shell("never", "true"), &Default::default()).await.unwrap();
     let error = exec.sync(cx, &created, &ExecSpec::new(["true"])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
     bench.finish().await;

@@ -62,7 +62,11 @@ async fn lines_come_when_they_are_written_across_a_rotation_too() {
 async fn a_container_that_has_not_started_is_followed_from_its_start() {
     let bench = Bench::new().await;
     let (pod, _) = bench.run_one("sleep 1000").await;
-    let id = bench.containers().create(&bench.cx, &pod, &shell("job", "echo hi")).await.unwrap();
+    let id = bench
+        .containers()
+        .create(&bench.cx, &pod, &shell("job", "echo hi"), &Default::default())
+        .await
+        .unwrap();
     let logs = bench.containers().logs(&bench.cx, &id, &LogOptions::default()).await.unwrap();
     assert!(logs.try_collect::<Vec<_>>().await.unwrap().is_empty());
     let logs = bench.containers().logs(&bench.cx, &id, &LogOptions::follow()).await.unwrap();

@@ -123,7 +123,7 @@ async fn a_pod_of_another_client_and_process_is_as_good() {
     let later = driver_cri::connect(config).await.unwrap();
     let spec = shell("more", "echo hi");
     let containers = later.containers().unwrap();
-    let id = containers.create(&bench.cx, &pod, &spec).await.unwrap();
+    let id = containers.create(&bench.cx, &pod, &spec, &Default::default()).await.unwrap();
     containers.start(&bench.cx, &id).await.unwrap();
     assert!(containers.wait(&bench.cx, &id).await.unwrap().success());
     let status = containers.status(&bench.cx, &id).await.unwrap();
@@ -147,7 +147,11 @@ async fn a_pod_that_wharf_did_not_make_works_too() {
     };
     let request = cri::RunPodSandboxRequest { config: Some(config), ..Default::default() };
     let pod = PodId::new(client.run_pod_sandbox(request).await.unwrap().into_inner().pod_sandbox_id);
-    let id = bench.containers().create(&bench.cx, &pod, &shell("main", "exit 4")).await.unwrap();
+    let id = bench
+        .containers()
+        .create(&bench.cx, &pod, &shell("main", "exit 4"), &Default::default())
+        .await
+        .unwrap();
     bench.containers().start(&bench.cx, &id).await.unwrap();
     assert_eq!(bench.containers().wait(&bench.cx, &id).await.unwrap().code(), Some(4));
     let status = bench.pods().status(&bench.cx, &pod).await.unwrap();

@@ -2,8 +2,9 @@
 
 use super::Client;
 use crate::{
-    ContainerId, ContainerStatus, ExecOutput, ExitStatus, LogOptions, LogStream, Operation, Result,
-    StopOptions, spec::ExecSpec,
+    AttachOptions, ByteStream, ContainerId, ContainerStats, ContainerStatus, ExecOutput, ExecSession,
+    ExitStatus, LogOptions, LogStream, Operation, Result, StopOptions,
+    spec::{ExecSpec, Resources},
 };
 
 /// A container by its id. Dropping the handle leaves the container alone.
@@ -78,5 +79,62 @@ impl ContainerHandle {
     /// As there.
     pub async fn exec(&self, spec: &ExecSpec) -> Result<ExecOutput> {
         self.client.exec(Operation::ExecSync)?.sync(&self.client.cx, &self.id, spec).await
+    }
+
+    /// Starts a command in it and hands over its streams. See [`Exec::start`](crate::Exec::start).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_exec(&self, spec: &ExecSpec) -> Result<ExecSession> {
+        self.client.exec(Operation::ExecStart)?.start(&self.client.cx, &self.id, spec).await
+    }
+
+    /// Attaches to its first process. See [`Exec::attach`](crate::Exec::attach).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn attach(&self, options: &AttachOptions) -> Result<ExecSession> {
+        self.client.exec(Operation::ExecAttach)?.attach(&self.client.cx, &self.id, options).await
+    }
+
+    /// Has its log file opened anew. See [`Container::reopen_log`](crate::Container::reopen_log).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn reopen_log(&self) -> Result<()> {
+        self.client.containers(Operation::ContainerReopenLog)?.reopen_log(&self.client.cx, &self.id).await
+    }
+
+    /// Changes its resources. See [`Container::update`](crate::Container::update).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn update(&self, resources: &Resources) -> Result<()> {
+        self.client.containers(Operation::ContainerUpdate)?.update(&self.client.cx, &self.id, resources).await
+    }
+
+    /// What it uses. See [`Container::stats`](crate::Container::stats).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stats(&self) -> Result<ContainerStats> {
+        self.client.containers(Operation::ContainerStats)?.stats(&self.client.cx, &self.id).await
+    }
+
+    /// Reads a file or directory of it as a tar archive. See [`Container::copy_out`](crate::Container::copy_out).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn copy_out_archive(&self, path: &str) -> Result<ByteStream> {
+        self.client.containers(Operation::ContainerCopyOut)?.copy_out(&self.client.cx, &self.id, path).await
+    }
+
+    /// Unpacks a tar archive into a directory of it. See [`Container::copy_in`](crate::Container::copy_in).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn copy_in_archive(&self, directory: &str, archive: ByteStream) -> Result<()> {
+        let containers = self.client.containers(Operation::ContainerCopyIn)?;
+        containers.copy_in(&self.client.cx, &self.id, directory, archive).await
     }
 }

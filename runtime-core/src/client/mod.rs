@@ -13,9 +13,9 @@ pub use images::Images;
 pub use pod::PodHandle;
 
 use crate::{
-    Capabilities, ContainerFilter, ContainerId, ContainerSummary, Context, Driver, DriverInfo, Error, Health,
-    Leftover, Operation, PodFilter, PodId, PodSummary, Preflight, Result, RunOptions, layer::Stack,
-    spec::PodSpec,
+    Capabilities, ContainerFilter, ContainerId, ContainerStats, ContainerSummary, Context, Driver,
+    DriverInfo, Error, EventStream, Health, Leftover, Operation, PodFilter, PodId, PodStats, PodSummary,
+    Preflight, Result, RunOptions, layer::Stack, spec::PodSpec,
 };
 
 /// A connection to a runtime. Cheap to clone; clones share the connection.
@@ -117,6 +117,30 @@ impl Client {
     /// As there.
     pub async fn list_pods(&self, filter: &PodFilter) -> Result<Vec<PodSummary>> {
         self.pods(Operation::PodList)?.list(&self.cx, filter).await
+    }
+
+    /// What happens to all pods and containers, from now on. See [`Pod::events`](crate::Pod::events).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn events(&self) -> Result<EventStream> {
+        self.pods(Operation::PodEvents)?.events(&self.cx).await
+    }
+
+    /// What pods use. See [`Pod::list_stats`](crate::Pod::list_stats).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn list_pod_stats(&self, filter: &PodFilter) -> Result<Vec<PodStats>> {
+        self.pods(Operation::PodListStats)?.list_stats(&self.cx, filter).await
+    }
+
+    /// What containers use. See [`Container::list_stats`](crate::Container::list_stats).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn list_container_stats(&self, filter: &ContainerFilter) -> Result<Vec<ContainerStats>> {
+        self.containers(Operation::ContainerListStats)?.list_stats(&self.cx, filter).await
     }
 
     /// A handle on the container of this id. No IO.

@@ -2,8 +2,8 @@
 
 use super::{Client, ContainerHandle};
 use crate::{
-    ContainerFilter, ContainerSummary, Operation, PodId, PodStatus, Result, StartedContainer, StopOptions,
-    spec::ContainerSpec,
+    ContainerFilter, ContainerSummary, CreateOptions, Operation, PodId, PodStats, PodStatus, PortStream,
+    Result, StartedContainer, StopOptions, spec::ContainerSpec,
 };
 
 /// A pod by its id. Dropping the handle leaves the pod alone: it belongs to the runtime.
@@ -61,9 +61,37 @@ impl PodHandle {
     /// # Errors
     /// As there.
     pub async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerHandle> {
+        self.create_container_with(spec, &CreateOptions::default()).await
+    }
+
+    /// Adds a container without starting it. See [`Container::create`](crate::Container::create).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_container_with(
+        &self,
+        spec: &ContainerSpec,
+        options: &CreateOptions,
+    ) -> Result<ContainerHandle> {
         let containers = self.client.containers(Operation::ContainerCreate)?;
-        let id = containers.create(&self.client.cx, &self.id, spec).await?;
+        let id = containers.create(&self.client.cx, &self.id, spec, options).await?;
         Ok(self.client.container(id))
+    }
+
+    /// What it uses. See [`Pod::stats`](crate::Pod::stats).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stats(&self) -> Result<PodStats> {
+        self.client.pods(Operation::PodStats)?.stats(&self.client.cx, &self.id).await
+    }
+
+    /// Connects to a TCP port of it. See [`Pod::port_forward`](crate::Pod::port_forward).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn port_forward(&self, port: u16) -> Result<PortStream> {
+        self.client.pods(Operation::PodPortForward)?.port_forward(&self.client.cx, &self.id, port).await
     }
 
     /// The containers that the pod has now.

@@ -5,7 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{ContainerId, Context, ExitStatus, Result, spec::ExecSpec};
+use super::AttachOptions;
+use crate::{ContainerId, Context, ExecSession, ExitStatus, Result, spec::ExecSpec};
 
 /// Commands in running containers.
 #[async_trait]
@@ -21,7 +22,30 @@ pub trait Exec: Send + Sync {
     /// - More output than `limits().exec_output` is `ResourceExhausted`, never a short answer that looks whole.
     /// - At `spec.timeout` the command is killed: `DeadlineExceeded`.
     /// - A child that the command leaves in the background does not hold the answer back for ever.
+    /// - Input can't be asked for here.
     async fn sync(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecOutput>;
+
+    /// Starts a command and hands over its streams.
+    ///
+    /// *Requires capability* `exec.stream`, and one for each field of the spec that is set.
+    ///
+    /// *Behaviour:*
+    /// - Missing container is `NotFound`; one that isn't running is `InvalidState`.
+    /// - A command that can't be started is `Failed`, here or at [`ExecSession::wait`], or an end with code 126 or 127.
+    /// - Without `spec.stdin` the command sees the end of its input at once.
+    /// - Nothing is buffered beyond a fixed amount: a command that writes faster than the caller reads is stopped meanwhile.
+    /// - Dropping the session ends the command. The context's end does too as long as this call runs, and nothing after.
+    /// - At `spec.timeout` the command is ended, with the cause `DeadlineExceeded`.
+    async fn start(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecSession>;
+
+    /// Attaches to the first process of a running container: its streams from now on.
+    ///
+    /// *Requires capability* `exec.attach`.
+    ///
+    /// *Behaviour:* missing container is `NotFound`; one that isn't running is `InvalidState`, as is input for a container
+    /// without (`ContainerSpec::stdin`). Whether there is a terminal is the container's own doing. [`ExecSession::wait`] is
+    /// the end of the container. Dropping the session leaves the container as it is.
+    async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession>;
 }
 
 /// What a command wrote, and how it ended. `Debug` shows the sizes of the output alone.

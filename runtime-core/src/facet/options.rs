@@ -14,6 +14,29 @@ use crate::{ContainerId, ContainerPhase, PodId, PodPhase, spec::RegistryCredenti
 pub struct RunOptions {
     /// When [`Pod::run`](crate::Pod::run) returns.
     pub wait_for: WaitFor,
+    /// What is done about a pod that has the name already.
+    pub existing: ExistingPolicy,
+}
+
+/// How a container is added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    /// What is done about a container that has the name already.
+    pub existing: ExistingPolicy,
+}
+
+/// What is done when the name is taken, such as by what a call left behind whose caller crashed or lost its connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum ExistingPolicy {
+    /// It is an error that names the existing id.
+    #[default]
+    Fail,
+    /// It is taken over if it was made by wharf from the same spec: what is missing in it is made, what has not started is
+    /// started. One of another spec, or one that has ended, is the same error as with `Fail`.
+    Adopt,
+    /// It is removed first, whatever it is and whoever made it.
+    Replace,
 }
 
 /// What to wait for.
@@ -33,6 +56,16 @@ pub struct StopOptions {
     /// How long after the stop signal what still runs is killed. Zero kills at once. 10 s unless said. The call's own
     /// deadline is at least this and a margin; one that the caller set shorter is refused.
     pub grace_period: Duration,
+    /// If the system itself can't stop it: kill its processes without the system, after proving that they are its own.
+    pub force_kill: bool,
+}
+
+/// How one attaches to a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AttachOptions {
+    /// Send input.
+    pub stdin: bool,
 }
 
 /// Which pods are meant. Everything that is said must fit.
@@ -81,6 +114,8 @@ pub struct ImageFilter {
 pub struct PullOptions {
     /// With whose credentials.
     pub credentials: Option<RegistryCredentials>,
+    /// Give up, as `DeadlineExceeded`, when nothing more has arrived for this long. However long the whole takes.
+    pub no_progress_limit: Option<Duration>,
 }
 
 /// Which lines of a log are read.
@@ -126,11 +161,36 @@ impl RunOptions {
         self.wait_for = wait_for;
         self
     }
+
+    /// Sets what is done about a pod that has the name already.
+    #[must_use]
+    pub fn with_existing(mut self, existing: ExistingPolicy) -> Self {
+        self.existing = existing;
+        self
+    }
+}
+
+impl CreateOptions {
+    /// Sets what is done about a container that has the name already.
+    #[must_use]
+    pub fn with_existing(mut self, existing: ExistingPolicy) -> Self {
+        self.existing = existing;
+        self
+    }
+}
+
+impl AttachOptions {
+    /// With input.
+    #[must_use]
+    pub fn with_stdin(mut self) -> Self {
+        self.stdin = true;
+        self
+    }
 }
 
 impl Default for StopOptions {
     fn default() -> Self {
-        Self { grace_period: Duration::from_secs(10) }
+        Self { grace_period: Duration::from_secs(10), force_kill: false }
     }
 }
 
@@ -138,7 +198,14 @@ impl StopOptions {
     /// Kills after `grace_period`.
     #[must_use]
     pub fn after(grace_period: Duration) -> Self {
-        Self { grace_period }
+        Self { grace_period, force_kill: false }
+    }
+
+    /// Kills what the system itself can't stop.
+    #[must_use]
+    pub fn with_force_kill(mut self) -> Self {
+        self.force_kill = true;
+        self
     }
 
     /// Kills at once.
@@ -205,6 +272,13 @@ impl PullOptions {
     #[must_use]
     pub fn with_credentials(mut self, credentials: RegistryCredentials) -> Self {
         self.credentials = Some(credentials);
+        self
+    }
+
+    /// Gives up when nothing more has arrived for this long.
+    #[must_use]
+    pub fn with_no_progress_limit(mut self, limit: Duration) -> Self {
+        self.no_progress_limit = Some(limit);
         self
     }
 }

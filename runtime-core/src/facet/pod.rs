@@ -1,9 +1,15 @@
 //! Pods.
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
 use super::{PodFilter, RunOptions, StopOptions};
-use crate::{Context, PodId, PodRun, PodStatus, PodSummary, Result, spec::PodSpec};
+use crate::{
+    Context, Event, PodId, PodRun, PodStats, PodStatus, PodSummary, PortStream, Result, spec::PodSpec,
+};
+
+/// What happens to pods and containers.
+pub type EventStream = BoxStream<'static, Result<Event>>;
 
 /// Pods: containers that share at least a network.
 #[async_trait]
@@ -16,7 +22,8 @@ pub trait Pod: Send + Sync {
     /// - Images are made present by their pull policies; init containers run in order, each to a successful end; then the
     ///   other containers are made and started at the same time.
     /// - It returns when what `options.wait_for` says is reached.
-    /// - A pod of the same name, namespace and uid (where the caller gave one) that exists is `AlreadyExists` with its id.
+    /// - A pod of the same name, namespace and uid (where the caller gave one) that exists is `AlreadyExists` with its id,
+    ///   unless `options.existing` says otherwise.
     /// - If anything fails, or the future is dropped, everything made is removed. What could not be is in the error's
     ///   leftovers.
     async fn run(&self, cx: &Context, spec: &PodSpec, options: &RunOptions) -> Result<PodRun>;
@@ -49,4 +56,35 @@ pub trait Pod: Send + Sync {
     ///
     /// *Behaviour:* nothing fits is an empty list. Pods that others made are listed as well.
     async fn list(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodSummary>>;
+
+    /// What happens to all pods and containers of the system, from now on.
+    ///
+    /// *Requires capability* `pod.events`.
+    ///
+    /// *Behaviour:* the first item is `Init`, then everything that exists, then `Synced`; from then on each change as it
+    /// comes. A pod comes before its containers, and containers go before their pod. When something may have been missed,
+    /// such as when the system went away and came back, `Resync` says so, everything that exists follows, what vanished is
+    /// told as deleted, and `Synced` ends it: nothing is lost in silence. The stream waits for a system that is away, and
+    /// ends only when it is dropped, when the context ends, or with an error that can't get better.
+    async fn events(&self, cx: &Context) -> Result<EventStream>;
+
+    /// What a pod uses.
+    ///
+    /// *Requires capability* `pod.stats`.
+    ///
+    /// *Behaviour:* missing is `NotFound`; one that does not run `InvalidState`.
+    async fn stats(&self, cx: &Context, id: &PodId) -> Result<PodStats>;
+
+    /// What the pods that fit a filter and run use, in no particular order.
+    ///
+    /// *Requires capability* `pod.stats`.
+    async fn list_stats(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodStats>>;
+
+    /// Connects to a TCP port of a pod, on its own loopback. Each call is a connection of its own.
+    ///
+    /// *Requires capability* `pod.port_forward`.
+    ///
+    /// *Behaviour:* missing is `NotFound`; a pod that does not run is `InvalidState`. A port at which nobody listens is
+    /// `Unavailable` here, or an error of the stream with the system's reason.
+    async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream>;
 }

@@ -16,4 +16,5 @@ pub mod name;
 pub mod pull_policy;
 pub mod quantity;
 pub mod retry;
+pub mod signal;
 pub mod tar_safe;

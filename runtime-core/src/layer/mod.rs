@@ -11,6 +11,7 @@
 mod error_context;
 mod gate;
 mod stack;
+mod stamped;
 mod timeout;
 
 use std::{fmt::Debug, sync::Arc};

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 
-use super::{Layer, Next};
+use super::{Layer, Next, stamped::Stamped};
 use crate::{
-    Call, Capabilities, Container, ContainerFilter, ContainerId, ContainerStatus, ContainerSummary, Context,
-    Driver, DriverInfo, Error, Exec, ExecOutput, ExitStatus, FilesystemUsage, Health, ImageFilter,
+    AttachOptions, ByteStream, Call, Capabilities, Container, ContainerFilter, ContainerId, ContainerStats,
+    ContainerStatus, ContainerSummary, Context, CreateOptions, Driver, DriverInfo, Error, ErrorKind,
+    EventStream, Exec, ExecOutput, ExecSession, ExitStatus, FilesystemUsage, Health, ImageFilter,
     ImageStatus, ImageStore, Leftover, LogOptions, LogStream, Operation, Pod, PodFilter, PodId, PodRun,
-    PodStatus, PodSummary, PullOptions, PullStream, Result, RunOptions, StopOptions,
+    PodStats, PodStatus, PodSummary, PortStream, PullOptions, PullStream, Result, RunOptions, StopOptions,
     helpers::image_ref::ImageReference,
-    spec::{ContainerSpec, ExecSpec, PodSpec},
+    spec::{ContainerSpec, ExecSpec, PodSpec, Resources},
 };
 
 /// A driver and its layers, outermost first; itself a driver. It is the one place where calls are taken apart, so that a
@@ -76,6 +77,12 @@ impl Stack {
         cx.bound(stream)
             .map(move |item| item.map_err(|error| error.in_call(operation, driver, object.clone())))
             .boxed()
+    }
+
+    /// Stamps a session's errors as those of the call that began it.
+    fn session(&self, call: &Call<'_>, session: ExecSession) -> ExecSession {
+        let (operation, object, driver) = (call.operation(), call.object(), self.driver.info().name);
+        session.map_control(|control| Stamped { control, operation, object, driver })
     }
 
     fn missing(&self, operation: Operation) -> Error {
@@ -173,12 +180,37 @@ impl Pod for Stack {
     async fn list(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodSummary>> {
         through!(self, cx, Call::PodList { filter }, driver_pods.list(filter))
     }
+
+    async fn events(&self, cx: &Context) -> Result<EventStream> {
+        let call = Call::PodEvents;
+        let stream = through!(self, cx, call, driver_pods.events())?;
+        Ok(self.stream(cx, &call, stream))
+    }
+
+    async fn stats(&self, cx: &Context, id: &PodId) -> Result<PodStats> {
+        through!(self, cx, Call::PodStats { id }, driver_pods.stats(id))
+    }
+
+    async fn list_stats(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodStats>> {
+        through!(self, cx, Call::PodListStats { filter }, driver_pods.list_stats(filter))
+    }
+
+    async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {
+        through!(self, cx, Call::PodPortForward { id, port }, driver_pods.port_forward(id, port))
+    }
 }
 
 #[async_trait]
 impl Container for Stack {
-    async fn create(&self, cx: &Context, pod: &PodId, spec: &ContainerSpec) -> Result<ContainerId> {
-        through!(self, cx, Call::ContainerCreate { pod, spec }, driver_containers.create(pod, spec))
+    async fn create(
+        &self,
+        cx: &Context,
+        pod: &PodId,
+        spec: &ContainerSpec,
+        options: &CreateOptions,
+    ) -> Result<ContainerId> {
+        let call = Call::ContainerCreate { pod, spec, options };
+        through!(self, cx, call, driver_containers.create(pod, spec, options))
     }
 
     async fn start(&self, cx: &Context, id: &ContainerId) -> Result<()> {
@@ -210,12 +242,69 @@ impl Container for Stack {
         let stream = through!(self, cx, call, driver_containers.logs(id, options))?;
         Ok(self.stream(cx, &call, stream))
     }
+
+    async fn reopen_log(&self, cx: &Context, id: &ContainerId) -> Result<()> {
+        through!(self, cx, Call::ContainerReopenLog { id }, driver_containers.reopen_log(id))
+    }
+
+    async fn update(&self, cx: &Context, id: &ContainerId, resources: &Resources) -> Result<()> {
+        through!(self, cx, Call::ContainerUpdate { id, resources }, driver_containers.update(id, resources))
+    }
+
+    async fn stats(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStats> {
+        through!(self, cx, Call::ContainerStats { id }, driver_containers.stats(id))
+    }
+
+    async fn list_stats(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerStats>> {
+        through!(self, cx, Call::ContainerListStats { filter }, driver_containers.list_stats(filter))
+    }
+
+    async fn copy_out(&self, cx: &Context, id: &ContainerId, path: &str) -> Result<ByteStream> {
+        let call = Call::ContainerCopyOut { id, path };
+        let stream = through!(self, cx, call, driver_containers.copy_out(id, path))?;
+        Ok(self.stream(cx, &call, stream))
+    }
+
+    async fn copy_in(
+        &self,
+        cx: &Context,
+        id: &ContainerId,
+        directory: &str,
+        archive: ByteStream,
+    ) -> Result<()> {
+        let call = Call::ContainerCopyIn { id, directory };
+        // A stream can be read once; the call is not idempotent, so no layer repeats it.
+        let archive = Mutex::new(Some(archive));
+        let take = || archive.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let take = &take;
+        self.call(cx, &call, |cx| {
+            Box::pin(async move {
+                let archive = take().ok_or_else(|| {
+                    Error::new(ErrorKind::Unexpected, "a layer repeated a call that can't be repeated")
+                })?;
+                self.driver_containers(call.operation())?.copy_in(&cx, id, directory, archive).await
+            })
+        })
+        .await
+    }
 }
 
 #[async_trait]
 impl Exec for Stack {
     async fn sync(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecOutput> {
         through!(self, cx, Call::ExecSync { id, spec }, driver_exec.sync(id, spec))
+    }
+
+    async fn start(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecSession> {
+        let call = Call::ExecStart { id, spec };
+        let session = through!(self, cx, call, driver_exec.start(id, spec))?;
+        Ok(self.session(&call, session))
+    }
+
+    async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession> {
+        let call = Call::ExecAttach { id, options };
+        let session = through!(self, cx, call, driver_exec.attach(id, options))?;
+        Ok(self.session(&call, session))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::EnvVar;
+use crate::TerminalSize;
 
 /// A command to run in a container that is running.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +23,15 @@ pub struct ExecSpec {
     /// The user, as `uid`, `uid:gid` or a name. Not said: the container's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Send it input. Only for [`Exec::start`](crate::Exec::start).
+    #[serde(default)]
+    pub stdin: bool,
     /// Give it a terminal.
     #[serde(default)]
     pub tty: bool,
+    /// The size of the terminal at the start. Not said: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal_size: Option<TerminalSize>,
     /// Kill it after this long, which is an error of kind `DeadlineExceeded`. Not said: the call's deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
@@ -55,6 +62,28 @@ impl ExecSpec {
     #[must_use]
     pub fn with_cwd(mut self, cwd: impl Into<String>) -> Self {
         self.cwd = Some(cwd.into());
+        self
+    }
+
+    /// Sends it input.
+    #[must_use]
+    pub fn with_stdin(mut self) -> Self {
+        self.stdin = true;
+        self
+    }
+
+    /// Gives it a terminal.
+    #[must_use]
+    pub fn with_tty(mut self) -> Self {
+        self.tty = true;
+        self
+    }
+
+    /// Gives it a terminal of this size.
+    #[must_use]
+    pub fn with_terminal_size(mut self, size: TerminalSize) -> Self {
+        self.tty = true;
+        self.terminal_size = Some(size);
         self
     }
 

@@ -1,13 +1,17 @@
 //! What systems report: one shape for all. What a system does not report is `None`, never invented.
 
 mod container;
+mod event;
 mod exit;
 mod health;
 mod image;
 mod pod;
+mod stats;
 
 pub use container::{ContainerPhase, ContainerStatus, ContainerSummary};
+pub use event::Event;
 pub use exit::{ExitCause, ExitStatus};
 pub use health::{Condition, Health};
 pub use image::{FilesystemUsage, ImageStatus, PullEvent};
 pub use pod::{PodPhase, PodRun, PodStatus, PodSummary, StartedContainer};
+pub use stats::{ContainerStats, CpuStats, InterfaceStats, MemoryStats, PodStats};

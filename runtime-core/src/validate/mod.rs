@@ -11,7 +11,7 @@ use crate::{Call, Context, Error, Result, StopOptions, helpers::name, spec::Exec
 pub(crate) fn call(cx: &Context, call: &Call<'_>) -> Result<()> {
     match call {
         Call::PodRun { spec, .. } => pod::check(spec),
-        Call::ContainerCreate { pod, spec } => {
+        Call::ContainerCreate { pod, spec, .. } => {
             id("pod", pod.as_str())?;
             container::check(spec, None)
         }
@@ -23,29 +23,67 @@ pub(crate) fn call(cx: &Context, call: &Call<'_>) -> Result<()> {
             id("id", container.as_str())?;
             grace_period(cx, options)
         }
-        Call::PodRemove { id: pod } | Call::PodStatus { id: pod } => id("id", pod.as_str()),
+        Call::PodRemove { id: pod } | Call::PodStatus { id: pod } | Call::PodStats { id: pod } => {
+            id("id", pod.as_str())
+        }
+        Call::PodPortForward { id: pod, port } => {
+            id("id", pod.as_str())?;
+            if *port == 0 {
+                return Err(Error::invalid("port", "must not be zero"));
+            }
+            Ok(())
+        }
+        Call::ContainerUpdate { id: container, resources } => {
+            id("id", container.as_str())?;
+            container::resources("resources", resources)
+        }
+        Call::ContainerCopyOut { id: container, path } => {
+            id("id", container.as_str())?;
+            absolute("path", path)
+        }
+        Call::ContainerCopyIn { id: container, directory } => {
+            id("id", container.as_str())?;
+            absolute("directory", directory)
+        }
         Call::ContainerStart { id: container }
         | Call::ContainerRemove { id: container }
         | Call::ContainerStatus { id: container }
         | Call::ContainerWait { id: container }
-        | Call::ContainerLogs { id: container, .. } => id("id", container.as_str()),
+        | Call::ContainerLogs { id: container, .. }
+        | Call::ContainerReopenLog { id: container }
+        | Call::ContainerStats { id: container }
+        | Call::ExecAttach { id: container, .. } => id("id", container.as_str()),
         Call::ExecSync { id: container, spec } => {
+            id("id", container.as_str())?;
+            exec(spec)?;
+            if spec.stdin {
+                return Err(Error::invalid("stdin", "a command that is run to its end gets no input"));
+            }
+            Ok(())
+        }
+        Call::ExecStart { id: container, spec } => {
             id("id", container.as_str())?;
             exec(spec)
         }
-        Call::PodList { filter } => {
+        Call::PodList { filter } | Call::PodListStats { filter } => {
             filter.id.as_ref().map_or(Ok(()), |pod| id("filter.id", pod.as_str()))?;
             labels("filter.labels", &filter.labels)
         }
-        Call::ContainerList { filter } => {
+        Call::ContainerList { filter } | Call::ContainerListStats { filter } => {
             filter.id.as_ref().map_or(Ok(()), |container| id("filter.id", container.as_str()))?;
             filter.pod.as_ref().map_or(Ok(()), |pod| id("filter.pod", pod.as_str()))?;
             labels("filter.labels", &filter.labels)
         }
+        Call::ImagePull { options, .. } => {
+            if options.no_progress_limit == Some(Duration::ZERO) {
+                return Err(Error::invalid("noProgressLimit", "must not be zero"));
+            }
+            Ok(())
+        }
         Call::Ping
         | Call::Reap { .. }
         | Call::Settle
-        | Call::ImagePull { .. }
+        | Call::PodEvents
         | Call::ImageStatus { .. }
         | Call::ImageList { .. }
         | Call::ImageRemove { .. }
@@ -64,6 +102,14 @@ fn exec(spec: &ExecSpec) -> Result<()> {
     }
     if spec.timeout == Some(Duration::ZERO) {
         return Err(Error::invalid("timeout", "must not be zero"));
+    }
+    if let Some(size) = spec.terminal_size {
+        if !spec.tty {
+            return Err(Error::invalid("terminalSize", "there is no terminal: tty is not set"));
+        }
+        if size.columns == 0 || size.rows == 0 {
+            return Err(Error::invalid("terminalSize", "must not be zero"));
+        }
     }
     Ok(())
 }

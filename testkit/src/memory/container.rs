@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use runtime_core::{
-    Call, Container, ContainerFilter, ContainerId, ContainerStatus, ContainerSummary, Context, ExitCause,
-    ExitStatus, LogOptions, LogStream, PodId, Result, StopOptions, compose, log_file, spec::ContainerSpec,
+    ByteStream, Call, Container, ContainerFilter, ContainerId, ContainerStats, ContainerStatus,
+    ContainerSummary, Context, CreateOptions, Error, ExitCause, ExitStatus, LogOptions, LogStream, Operation,
+    PodId, Result, StopOptions, compose, log_file, spec::ContainerSpec, spec::Resources,
 };
 
 use super::{MemoryDriver, error::convert, logs, translate};
@@ -15,12 +16,18 @@ const SIGKILL: i32 = 9;
 
 #[async_trait]
 impl Container for MemoryDriver {
-    async fn create(&self, cx: &Context, pod: &PodId, spec: &ContainerSpec) -> Result<ContainerId> {
-        self.admit(cx, &Call::ContainerCreate { pod, spec })?;
+    async fn create(
+        &self,
+        cx: &Context,
+        pod: &PodId,
+        spec: &ContainerSpec,
+        options: &CreateOptions,
+    ) -> Result<ContainerId> {
+        self.admit(cx, &Call::ContainerCreate { pod, spec, options })?;
         let in_pod = self.engine().pod(pod.as_str()).map_err(convert)?;
         translate::check_ready(&in_pod).map_err(convert)?;
         translate::check_container(spec, &in_pod)?;
-        compose::create_container(Arc::new(self.clone()), self.janitor(), cx, pod, spec).await
+        compose::create_container(Arc::new(self.clone()), self.janitor(), cx, pod, spec, options).await
     }
 
     async fn start(&self, cx: &Context, id: &ContainerId) -> Result<()> {
@@ -98,6 +105,43 @@ impl Container for MemoryDriver {
         };
         let path = container.launch.log_path.clone().unwrap_or_default();
         Ok(cx.bound(log_file::read(path, options, ended)))
+    }
+
+    async fn reopen_log(&self, cx: &Context, id: &ContainerId) -> Result<()> {
+        self.admit(cx, &Call::ContainerReopenLog { id })?;
+        Err(Error::unsupported(Operation::ContainerReopenLog))
+    }
+
+    async fn update(&self, cx: &Context, id: &ContainerId, resources: &Resources) -> Result<()> {
+        self.admit(cx, &Call::ContainerUpdate { id, resources })?;
+        Err(Error::unsupported(Operation::ContainerUpdate))
+    }
+
+    async fn stats(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStats> {
+        self.admit(cx, &Call::ContainerStats { id })?;
+        Err(Error::unsupported(Operation::ContainerStats))
+    }
+
+    async fn list_stats(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerStats>> {
+        self.admit(cx, &Call::ContainerListStats { filter })?;
+        Err(Error::unsupported(Operation::ContainerListStats))
+    }
+
+    async fn copy_out(&self, cx: &Context, id: &ContainerId, path: &str) -> Result<ByteStream> {
+        self.admit(cx, &Call::ContainerCopyOut { id, path })?;
+        Err(Error::unsupported(Operation::ContainerCopyOut))
+    }
+
+    async fn copy_in(
+        &self,
+        cx: &Context,
+        id: &ContainerId,
+        directory: &str,
+        archive: ByteStream,
+    ) -> Result<()> {
+        self.admit(cx, &Call::ContainerCopyIn { id, directory })?;
+        drop(archive);
+        Err(Error::unsupported(Operation::ContainerCopyIn))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use runtime_core::{
-    Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, Object, Result, spec::ExecSpec,
+    AttachOptions, Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExecSession, Object,
+    Operation, Result, spec::ExecSpec,
 };
 
 use super::{MemoryDriver, capabilities::EXEC_OUTPUT_BYTES, error::convert, translate};
@@ -21,5 +22,15 @@ impl Exec for MemoryDriver {
             );
         }
         Ok(ExecOutput::new(output.stdout, output.stderr, translate::outcome(output.outcome)))
+    }
+
+    async fn start(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecSession> {
+        self.admit(cx, &Call::ExecStart { id, spec })?;
+        Err(Error::unsupported(Operation::ExecStart))
+    }
+
+    async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession> {
+        self.admit(cx, &Call::ExecAttach { id, options })?;
+        Err(Error::unsupported(Operation::ExecAttach))
     }
 }

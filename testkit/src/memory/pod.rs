@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use runtime_core::{
-    Call, Context, Pod, PodFilter, PodId, PodRun, PodStatus, PodSummary, Result, RunOptions, StopOptions,
-    compose, spec::PodSpec,
+    Call, Context, Error, EventStream, Operation, Pod, PodFilter, PodId, PodRun, PodStats, PodStatus,
+    PodSummary, PortStream, Result, RunOptions, StopOptions, compose, spec::PodSpec,
 };
 
 use super::{MemoryDriver, error::convert, logs, translate};
@@ -46,6 +46,26 @@ impl Pod for MemoryDriver {
         self.admit(cx, &Call::PodList { filter })?;
         let pods = self.engine().pods();
         Ok(pods.iter().map(translate::pod_summary).filter(|pod| filter.matches(pod)).collect())
+    }
+
+    async fn events(&self, cx: &Context) -> Result<EventStream> {
+        self.admit(cx, &Call::PodEvents)?;
+        Err(Error::unsupported(Operation::PodEvents))
+    }
+
+    async fn stats(&self, cx: &Context, id: &PodId) -> Result<PodStats> {
+        self.admit(cx, &Call::PodStats { id })?;
+        Err(Error::unsupported(Operation::PodStats))
+    }
+
+    async fn list_stats(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodStats>> {
+        self.admit(cx, &Call::PodListStats { filter })?;
+        Err(Error::unsupported(Operation::PodListStats))
+    }
+
+    async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {
+        self.admit(cx, &Call::PodPortForward { id, port })?;
+        Err(Error::unsupported(Operation::PodPortForward))
     }
 }
 

@@ -5,11 +5,13 @@
 use async_trait::async_trait;
 use mockall::mock;
 use runtime_core::{
-    Container, ContainerFilter, ContainerId, ContainerStatus, ContainerSummary, Context, Exec, ExecOutput,
-    ExitStatus, FilesystemUsage, ImageFilter, ImageStatus, ImageStore, LogOptions, LogStream, Pod, PodFilter,
-    PodId, PodRun, PodStatus, PodSummary, PullOptions, PullStream, Result, RunOptions, StopOptions,
+    AttachOptions, ByteStream, Container, ContainerFilter, ContainerId, ContainerStats, ContainerStatus,
+    ContainerSummary, Context, CreateOptions, EventStream, Exec, ExecOutput, ExecSession, ExitStatus,
+    FilesystemUsage, ImageFilter, ImageStatus, ImageStore, LogOptions, LogStream, Pod, PodFilter, PodId,
+    PodRun, PodStats, PodStatus, PodSummary, PortStream, PullOptions, PullStream, Result, RunOptions,
+    StopOptions,
     helpers::image_ref::ImageReference,
-    spec::{ContainerSpec, ExecSpec, PodSpec},
+    spec::{ContainerSpec, ExecSpec, PodSpec, Resources},
 };
 
 mock! {
@@ -24,6 +26,10 @@ mock! {
         async fn remove(&self, cx: &Context, id: &PodId) -> Result<()>;
         async fn status(&self, cx: &Context, id: &PodId) -> Result<PodStatus>;
         async fn list(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodSummary>>;
+        async fn events(&self, cx: &Context) -> Result<EventStream>;
+        async fn stats(&self, cx: &Context, id: &PodId) -> Result<PodStats>;
+        async fn list_stats(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodStats>>;
+        async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream>;
     }
 }
 
@@ -34,7 +40,13 @@ mock! {
 
     #[async_trait]
     impl Container for Container {
-        async fn create(&self, cx: &Context, pod: &PodId, spec: &ContainerSpec) -> Result<ContainerId>;
+        async fn create(
+            &self,
+            cx: &Context,
+            pod: &PodId,
+            spec: &ContainerSpec,
+            options: &CreateOptions,
+        ) -> Result<ContainerId>;
         async fn start(&self, cx: &Context, id: &ContainerId) -> Result<()>;
         async fn stop(&self, cx: &Context, id: &ContainerId, options: &StopOptions) -> Result<()>;
         async fn remove(&self, cx: &Context, id: &ContainerId) -> Result<()>;
@@ -42,6 +54,18 @@ mock! {
         async fn list(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerSummary>>;
         async fn wait(&self, cx: &Context, id: &ContainerId) -> Result<ExitStatus>;
         async fn logs(&self, cx: &Context, id: &ContainerId, options: &LogOptions) -> Result<LogStream>;
+        async fn reopen_log(&self, cx: &Context, id: &ContainerId) -> Result<()>;
+        async fn update(&self, cx: &Context, id: &ContainerId, resources: &Resources) -> Result<()>;
+        async fn stats(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStats>;
+        async fn list_stats(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerStats>>;
+        async fn copy_out(&self, cx: &Context, id: &ContainerId, path: &str) -> Result<ByteStream>;
+        async fn copy_in(
+            &self,
+            cx: &Context,
+            id: &ContainerId,
+            directory: &str,
+            archive: ByteStream,
+        ) -> Result<()>;
     }
 }
 
@@ -53,6 +77,8 @@ mock! {
     #[async_trait]
     impl Exec for Exec {
         async fn sync(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecOutput>;
+        async fn start(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecSession>;
+        async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession>;
     }
 }
 
