@@ -4,8 +4,11 @@
 //! between does both the same. A missed goal is told, and is no failure: on a shared machine it may be noise.
 
 mod arguments;
+mod crowds;
+mod lists;
 mod measure;
 mod memory;
+mod memory_use;
 mod pods;
 mod raw;
 mod reads;
@@ -45,17 +48,20 @@ async fn run(arguments: &Arguments) -> Result<()> {
     println!("{}", memory::measure(arguments.quick).await?);
     let images = Images::serve().await?;
 
-    let fake = Target::fake(&images).await?;
+    let lengths = lists::measure(&images, arguments.quick).await?;
+    let fake = Target::fake(&images, 0).await?;
     let counted = fake.finish_after(async { fake_rows(&fake, arguments.quick).await }).await?;
     if let Some(url) = &arguments.url {
         let real = Target::at(url, &images).await?;
         real.finish_after(async {
             reads::measure(&real, arguments.quick).await?;
-            pods::measure(&real, arguments.quick).await
+            pods::measure(&real, arguments.quick).await?;
+            crowds::four_containers(&real, arguments.quick).await?;
+            crowds::many_pods(&real, arguments.quick).await
         })
         .await?;
     }
-    println!("\n{counted}");
+    println!("{lengths}\n{counted}");
     Ok(())
 }
 

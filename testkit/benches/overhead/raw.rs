@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone)]
 pub(crate) struct Raw(RuntimeServiceClient<Channel>);
 
-/// A pod with its one container.
+/// A pod with its first container.
 #[derive(Debug)]
 pub(crate) struct RawPod {
     sandbox: String,
@@ -36,32 +36,38 @@ impl Raw {
             Endpoint::Tcp(address) => format!("http://{address}"),
             other => return Err(format!("don't know how to reach {other}").into()),
         };
-        Ok(Self(RuntimeServiceClient::new(Transport::from_shared(address)?.connect().await?)))
+        let client = RuntimeServiceClient::new(Transport::from_shared(address)?.connect().await?);
+        Ok(Self(client.max_decoding_message_size(usize::MAX)))
     }
 
-    /// Runs a pod of one container, whose image is present, with its logs below `logs`. Runtimes want the log
+    /// Runs a pod, whose images are present, with its logs below `logs`: one call after the other. Runtimes want the log
     /// directories to be there.
     pub(crate) async fn run(&self, spec: &PodSpec, logs: &Path) -> Result<RawPod> {
-        let main = spec.containers.first().ok_or("a container is missing")?;
         let mut config = translate::pod_config(spec)?;
-        let mut container = translate::container_config(main, &spec.security)?;
         let directory = logs.join(&spec.name);
-        tokio::fs::create_dir_all(directory.join(&main.name)).await?;
         config.log_directory = directory.to_string_lossy().into_owned();
-        container.log_path = format!("{}/0.log", main.name);
-
+        for container in &spec.containers {
+            tokio::fs::create_dir_all(directory.join(&container.name)).await?;
+        }
         let mut client = self.0.clone();
         let request =
             cri::RunPodSandboxRequest { config: Some(config.clone()), runtime_handler: String::new() };
         let sandbox = client.run_pod_sandbox(until_deadline(request)).await?.into_inner().pod_sandbox_id;
-        let request = cri::CreateContainerRequest {
-            pod_sandbox_id: sandbox.clone(),
-            config: Some(container),
-            sandbox_config: Some(config),
-        };
-        let container = client.create_container(until_deadline(request)).await?.into_inner().container_id;
-        let request = cri::StartContainerRequest { container_id: container.clone() };
-        client.start_container(until_deadline(request)).await?;
+        let mut ids = Vec::new();
+        for container in &spec.containers {
+            let mut of_container = translate::container_config(container, &spec.security)?;
+            of_container.log_path = format!("{}/0.log", container.name);
+            let request = cri::CreateContainerRequest {
+                pod_sandbox_id: sandbox.clone(),
+                config: Some(of_container),
+                sandbox_config: Some(config.clone()),
+            };
+            let id = client.create_container(until_deadline(request)).await?.into_inner().container_id;
+            let request = cri::StartContainerRequest { container_id: id.clone() };
+            client.start_container(until_deadline(request)).await?;
+            ids.push(id);
+        }
+        let container = ids.into_iter().next().ok_or("a container is missing")?;
         Ok(RawPod { sandbox, container })
     }
 
@@ -90,6 +96,13 @@ impl Raw {
         let request = cri::RemovePodSandboxRequest { pod_sandbox_id: pod.sandbox.clone() };
         self.0.clone().remove_pod_sandbox(until_deadline(request)).await?;
         Ok(tokio::fs::remove_dir_all(logs.join(name)).await?)
+    }
+
+    /// All containers; returns how many bytes the answer has.
+    pub(crate) async fn list_containers(&self) -> Result<usize> {
+        let request = cri::ListContainersRequest { filter: None };
+        let answer = self.0.clone().list_containers(until_deadline(request)).await?.into_inner();
+        Ok(prost::Message::encoded_len(&answer))
     }
 
     /// The two calls that tell a pod's status with its containers, at the same time.

@@ -54,12 +54,14 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// A server in this process.
-    pub(crate) async fn fake(images: &Images) -> Result<Self> {
+    /// A server in this process, with so many containers that never ran.
+    pub(crate) async fn fake(images: &Images, synthetic_containers: usize) -> Result<Self> {
         let below = std::env::var_os(STATE_DIR_VARIABLE);
-        let state_dir = below.map(|dir| Path::new(&dir).join("overhead-fake"));
+        let state_dir =
+            below.map(|dir| Path::new(&dir).join(format!("overhead-fake-{synthetic_containers}")));
         let engine = Engine::start(EngineOptions { state_dir, ..Default::default() }).await?;
-        let fake = FakeCri::start(engine.clone(), FakeCriOptions::default()).await?;
+        let options = FakeCriOptions { synthetic_containers, ..Default::default() };
+        let fake = FakeCri::start(engine.clone(), options).await?;
         let url = format!("cri://{}", fake.socket().display());
         let target = Self::connect("fake server", &url, images).await?;
         Ok(Self { fake: Some((fake, engine)), ..target })
@@ -84,11 +86,20 @@ impl Target {
 
     /// A pod of one container that idles until it is told to end.
     pub(crate) fn spec(&self, name: &str) -> PodSpec {
-        let main = ContainerSpec::new("main", &self.image).with_command(["/guest", "pause"]);
+        self.spec_of(name, 1)
+    }
+
+    /// A pod of so many such containers, the first of which is `main`.
+    pub(crate) fn spec_of(&self, name: &str, containers: usize) -> PodSpec {
         // Without a uid the name alone tells pods apart, here as for CRI.
         let mut spec = PodSpec::new(name).with_namespace(&self.run).with_label(LABEL, &self.run);
         spec.uid = Some(format!("{}-{name}", self.run));
-        spec.with_container(main)
+        for number in 0..containers {
+            let name = if number == 0 { "main".to_owned() } else { format!("more-{number}") };
+            let container = ContainerSpec::new(name, &self.image).with_command(["/guest", "pause"]);
+            spec = spec.with_container(container);
+        }
+        spec
     }
 
     /// The directory of the pods' logs.

@@ -1,0 +1,89 @@
+//! Many at once: a pod with several containers, many pods.
+
+use std::{path::Path, time::Duration};
+
+use futures::future::join_all;
+use wharf::spec::PodSpec;
+
+use crate::{
+    Result,
+    measure::{in_turns, timed},
+    raw::RawPod,
+    table::{Goal, Row},
+    target::Target,
+};
+
+const CONTAINERS: usize = 4;
+
+/// The most that a pod of four containers may take, against the raw calls one after the other.
+const MAX_FOUR_CONTAINERS: f64 = 0.5;
+
+/// The most that many pods at once may take, against as many raw ones at once.
+const MAX_CROWD: f64 = 1.05;
+
+/// Prints a row for a pod of four containers, from its creation until all of them run.
+pub(crate) async fn four_containers(target: &Target, quick: bool) -> Result<()> {
+    let pairs = if quick { 2 } else { 30 };
+    let (mut made, mut made_raw) = (0, 0);
+    let times = in_turns(
+        pairs,
+        async || {
+            made += 1;
+            let spec = target.spec_of(&format!("four-{made}"), CONTAINERS);
+            let (pod, time) = timed(async { Ok(target.client.run_pod(&spec).await?) }).await?;
+            pod.remove().await?;
+            Ok(time)
+        },
+        async || {
+            made_raw += 1;
+            let spec = target.spec_of(&format!("raw-four-{made_raw}"), CONTAINERS);
+            let (pod, time) = timed(target.raw.run(&spec, target.logs())).await?;
+            target.raw.remove(&pod, &spec.name, target.logs()).await?;
+            Ok(time)
+        },
+    );
+    let what = format!("pod of {CONTAINERS} containers until all run, {}", target.name);
+    println!("{}", Row::new(what, Goal::Ratio(MAX_FOUR_CONTAINERS), &times.await?));
+    Ok(())
+}
+
+/// Prints a row for many pods that are run at the same time. One that fails ends the measuring.
+pub(crate) async fn many_pods(target: &Target, quick: bool) -> Result<()> {
+    let (pods, pairs) = if quick { (10, 1) } else { (100, 5) };
+    let (mut round, mut raw_round) = (0, 0);
+    let times = in_turns(
+        pairs,
+        async || {
+            round += 1;
+            ours(target, &specs(target, "crowd", round, pods)).await
+        },
+        async || {
+            raw_round += 1;
+            raw(target, target.logs(), &specs(target, "raw-crowd", raw_round, pods)).await
+        },
+    );
+    let what = format!("{pods} pods at once, {}", target.name);
+    println!("{}", Row::new(what, Goal::Ratio(MAX_CROWD), &times.await?));
+    Ok(())
+}
+
+fn specs(target: &Target, name: &str, round: usize, pods: usize) -> Vec<PodSpec> {
+    (0..pods).map(|pod| target.spec(&format!("{name}-{round}-{pod}"))).collect()
+}
+
+async fn ours(target: &Target, specs: &[PodSpec]) -> Result<Duration> {
+    let all = join_all(specs.iter().map(|spec| target.client.run_pod(spec)));
+    let (pods, time) = timed(async { Ok(all.await) }).await?;
+    let pods = pods.into_iter().collect::<Result<Vec<_>, _>>()?;
+    join_all(pods.iter().map(wharf::PodHandle::remove)).await.into_iter().collect::<Result<(), _>>()?;
+    Ok(time)
+}
+
+async fn raw(target: &Target, logs: &Path, specs: &[PodSpec]) -> Result<Duration> {
+    let all = join_all(specs.iter().map(|spec| target.raw.run(spec, logs)));
+    let (pods, time) = timed(async { Ok(all.await) }).await?;
+    let pods = pods.into_iter().collect::<Result<Vec<RawPod>>>()?;
+    let removals = pods.iter().zip(specs).map(|(pod, spec)| target.raw.remove(pod, &spec.name, logs));
+    join_all(removals).await.into_iter().collect::<Result<(), _>>()?;
+    Ok(time)
+}
