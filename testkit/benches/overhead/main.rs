@@ -12,6 +12,7 @@ mod memory_use;
 mod pods;
 mod raw;
 mod reads;
+mod streams;
 mod table;
 mod target;
 
@@ -51,17 +52,19 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let lengths = lists::measure(&images, arguments.quick).await?;
     let fake = Target::fake(&images, 0).await?;
     let counted = fake.finish_after(async { fake_rows(&fake, arguments.quick).await }).await?;
+    let mut streamed = String::new();
     if let Some(url) = &arguments.url {
         let real = Target::at(url, &images).await?;
-        real.finish_after(async {
+        let measured = real.finish_after(async {
             reads::measure(&real, arguments.quick).await?;
             pods::measure(&real, arguments.quick).await?;
             crowds::four_containers(&real, arguments.quick).await?;
-            crowds::many_pods(&real, arguments.quick).await
-        })
-        .await?;
+            crowds::many_pods(&real, arguments.quick).await?;
+            streams::measure(&real, arguments.quick).await
+        });
+        streamed = measured.await?;
     }
-    println!("{lengths}\n{counted}");
+    println!("{lengths}\n{counted}\n{streamed}");
     Ok(())
 }
 

@@ -2,8 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
-use futures::future::try_join;
+use futures::{StreamExt, future::try_join};
 use k8s_cri::v1::{self as cri, runtime_service_client::RuntimeServiceClient};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    client_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 use tonic::{
     Request,
     transport::{Channel, Endpoint as Transport},
@@ -96,6 +101,31 @@ impl Raw {
         let request = cri::RemovePodSandboxRequest { pod_sandbox_id: pod.sandbox.clone() };
         self.0.clone().remove_pod_sandbox(until_deadline(request)).await?;
         Ok(tokio::fs::remove_dir_all(logs.join(name)).await?)
+    }
+
+    /// The output of a command by the streaming protocol, thrown away; returns how long it is.
+    pub(crate) async fn stream(&self, container: &str, command: &[String]) -> Result<usize> {
+        let request = cri::ExecRequest {
+            container_id: container.to_owned(),
+            cmd: command.to_vec(),
+            stdout: true,
+            stderr: true,
+            ..Default::default()
+        };
+        let url = self.0.clone().exec(until_deadline(request)).await?.into_inner().url;
+        let mut request = url.replacen("http", "ws", 1).into_client_request()?;
+        request.headers_mut().insert("sec-websocket-protocol", "v4.channel.k8s.io".parse()?);
+        let address = request.uri().authority().ok_or("the URL names no host")?.to_string();
+        let (mut socket, _) = client_async(request, TcpStream::connect(address).await?).await?;
+        let mut bytes = 0;
+        while let Some(message) = socket.next().await {
+            if let Message::Binary(data) = message?
+                && data.first() == Some(&1)
+            {
+                bytes += data.len() - 1;
+            }
+        }
+        Ok(bytes)
     }
 
     /// All containers; returns how many bytes the answer has.

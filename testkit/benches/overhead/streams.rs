@@ -1,0 +1,80 @@
+//! A long output through a streaming exec.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use wharf::spec::ExecSpec;
+
+use crate::{
+    Result,
+    measure::{in_turns, timed},
+    memory_use::resident_bytes,
+    table::{Goal, Row},
+    target::Target,
+};
+
+/// The most that the output may take, against the raw stream: 0.95 of its rate.
+const MAX_RATIO: f64 = 1.0 / 0.95;
+
+/// The most that memory may grow over the start while the output passes.
+const MAX_GROWTH_BYTES: usize = 16 << 20;
+
+/// Prints a row for the time of a long output, and returns what memory did meanwhile.
+pub(crate) async fn measure(target: &Target, quick: bool) -> Result<String> {
+    let (bytes, pairs) = if quick { (64 << 20, 2) } else { (1 << 30, 7) };
+    let command = ["/guest".to_owned(), "bytes".to_owned(), bytes.to_string(), "stdout".to_owned()];
+    let pod = target.client.run_pod(&target.spec("stream")).await?;
+    let main = pod.container("main").ok_or("the container is missing")?;
+    let mut growth = 0;
+    let times = in_turns(
+        pairs,
+        async || {
+            let (grown, time) = timed(ours(&main, &command, bytes)).await?;
+            growth = growth.max(grown);
+            Ok(time)
+        },
+        async || -> Result<Duration> {
+            let (read, time) = timed(target.raw.stream(main.id().as_str(), &command)).await?;
+            if read == bytes { Ok(time) } else { Err(format!("{read} bytes came, not {bytes}").into()) }
+        },
+    )
+    .await?;
+    pod.remove().await?;
+    let mib = bytes >> 20;
+    println!(
+        "{}",
+        Row::new(format!("{mib} MiB through exec, {}", target.name), Goal::Ratio(MAX_RATIO), &times)
+    );
+    let verdict = if growth <= MAX_GROWTH_BYTES { "met" } else { "NOT MET" };
+    Ok(format!(
+        "Memory while {mib} MiB pass through exec: at most {} KiB over the start, of {} KiB that are allowed: {verdict}.",
+        growth >> 10,
+        MAX_GROWTH_BYTES >> 10
+    ))
+}
+
+/// Reads everything, and returns by how much memory grew at most.
+async fn ours(main: &wharf::ContainerHandle, command: &[String], bytes: usize) -> Result<usize> {
+    let before = resident_bytes()?;
+    let mut session = main.start_exec(&ExecSpec::new(command)).await?;
+    let mut stdout = session.stdout.take().ok_or("there is no output")?;
+    let mut buffer = vec![0; 64 << 10];
+    let (mut read, mut highest, mut looked_at) = (0, before, 0);
+    loop {
+        let count = stdout.read(&mut buffer).await?;
+        if count == 0 {
+            break;
+        }
+        read += count;
+        // Looking costs a system call, so not at every piece.
+        if read - looked_at >= 16 << 20 {
+            looked_at = read;
+            highest = highest.max(resident_bytes()?);
+        }
+    }
+    let exit = session.wait().await?;
+    if read != bytes || !exit.success() {
+        return Err(format!("{read} bytes came, not {bytes}; the command {exit}").into());
+    }
+    Ok(highest.saturating_sub(before))
+}
