@@ -1,21 +1,34 @@
 //! The conformance suite against each setup; `cargo xtask conformance` prepares what they need and runs this.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
+use async_trait::async_trait;
 use futures::future::BoxFuture;
 use testkit::{
-    conformance::{Connected, Setup, state_dir},
-    engine::{Engine, EngineOptions, Isolation},
+    conformance::{Connect, Connected, Held, Proxied, RealSystem, Reconnect, Runtime, Setup, state_dir},
+    engine::{Engine, EngineOptions, Isolation, Ledger},
     fake_cri::{FakeCri, FakeCriOptions, LACKS},
     memory::{MemoryDriver, MemoryOptions},
+    proxy::{Endpoint, FaultProxy, Options as ProxyOptions},
 };
 use wharf::{Capability, Driver, Error, ErrorKind, Result};
 
 const SETUPS: &[Setup] = &[
     Setup { name: "memory", connect: |_| Box::pin(memory()) },
     Setup { name: "cri-fake", connect: |_| Box::pin(cri_fake()) },
-    Setup { name: "cri-containerd", connect: |url| Box::pin(cri_containerd(url)) },
+    Setup { name: "cri-containerd", connect: |system| Box::pin(cri_containerd(system)) },
 ];
+
+/// Why some cases make no sense with the memory driver.
+const IS_THE_RUNTIME: &str =
+    "the memory driver is its own runtime: there is no connection to break or URL to give";
 
 fn main() -> ExitCode {
     testkit::conformance::main(SETUPS)
@@ -31,7 +44,10 @@ async fn memory() -> Result<Connected> {
             let driver: Arc<dyn Driver> = Arc::new(again.clone());
             Box::pin(async move { Ok(driver) })
         }),
-        alive: Some(Box::new(move || alive(&engine))),
+        connect_with: Err(IS_THE_RUNTIME),
+        proxied: Err(IS_THE_RUNTIME),
+        runtime: Err(IS_THE_RUNTIME),
+        holdings: Ok(Box::new(move || Box::pin(std::future::ready(Ok(holdings(&engine)))))),
         lacks: Vec::new(),
         guard: Box::new(()),
     })
@@ -44,31 +60,99 @@ async fn cri_fake() -> Result<Connected> {
     let fake = FakeCri::start(engine.clone(), FakeCriOptions::default()).await.map_err(unusable)?;
     let lacks = lacks(&engine);
     let logs = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
-    let url = format!("cri://{}?log_root={}", fake.socket().display(), logs.path().display());
+    let cri = Cri::new(fake.socket(), logs.path());
     Ok(Connected {
-        driver: connect(url.clone()).await?,
-        reconnect: Box::new(move || connect(url.clone())),
-        alive: Some(Box::new(move || alive(&engine))),
+        driver: cri.connect(&[]).await?,
+        reconnect: cri.reconnect(),
+        connect_with: Ok(cri.connect_with()),
+        proxied: Ok(cri.proxied()),
+        runtime: Ok(Box::new(Fake(fake))),
+        holdings: Ok(Box::new(move || Box::pin(std::future::ready(Ok(holdings(&engine)))))),
         lacks,
-        guard: Box::new((fake, logs)),
+        guard: Box::new(logs),
     })
 }
 
-async fn cri_containerd(url: Option<String>) -> Result<Connected> {
-    let url = url.ok_or_else(|| Error::invalid("url", "the URL of the containerd is needed: --url"))?;
+async fn cri_containerd(system: RealSystem) -> Result<Connected> {
+    let url =
+        system.url.ok_or_else(|| Error::invalid("url", "the URL of the containerd is needed: --url"))?;
+    let socket = url.strip_prefix("cri://").filter(|socket| socket.starts_with('/'));
+    let socket = socket.ok_or_else(|| Error::invalid("url", format!("{url} is not cri:///SOCKET")))?;
     let logs = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
-    let url = format!("{url}?log_root={}", logs.path().display());
+    let cri = Cri::new(Path::new(socket), logs.path());
     Ok(Connected {
-        driver: connect(url.clone()).await?,
-        reconnect: Box::new(move || connect(url.clone())),
-        alive: None,
+        driver: cri.connect(&[]).await?,
+        reconnect: cri.reconnect(),
+        connect_with: Ok(cri.connect_with()),
+        proxied: Ok(cri.proxied()),
+        runtime: Err("not there yet"),
+        holdings: Err("not there yet"),
         lacks: Vec::new(),
         guard: Box::new(logs),
     })
 }
 
-fn connect(url: String) -> BoxFuture<'static, Result<Arc<dyn Driver>>> {
-    Box::pin(async move { wharf::registry().connect(&url).await })
+/// A CRI runtime by its socket.
+#[derive(Debug, Clone)]
+struct Cri {
+    socket: PathBuf,
+    log_root: PathBuf,
+}
+
+impl Cri {
+    fn new(socket: &Path, log_root: &Path) -> Self {
+        Self { socket: socket.to_owned(), log_root: log_root.to_owned() }
+    }
+
+    fn connect(&self, options: &[(&str, &str)]) -> BoxFuture<'static, Result<Arc<dyn Driver>>> {
+        let mut url = format!("cri://{}?log_root={}", self.socket.display(), self.log_root.display());
+        for (key, value) in options {
+            url = format!("{url}&{key}={value}");
+        }
+        Box::pin(async move { wharf::registry().connect(&url).await })
+    }
+
+    fn reconnect(&self) -> Reconnect {
+        let cri = self.clone();
+        Box::new(move || cri.connect(&[]))
+    }
+
+    fn connect_with(&self) -> Connect {
+        let cri = self.clone();
+        Box::new(move |options| cri.connect(options))
+    }
+
+    fn proxied(&self) -> Proxied {
+        let cri = self.clone();
+        let count = Arc::new(AtomicU32::new(0));
+        Box::new(move || {
+            let (cri, number) = (cri.clone(), count.fetch_add(1, Ordering::Relaxed));
+            Box::pin(async move {
+                let socket = state_dir().join(format!("proxy-{}-{number}.sock", std::process::id()));
+                let listen = Endpoint::Unix(socket.clone());
+                let upstream = Endpoint::Unix(cri.socket.clone());
+                let proxy =
+                    FaultProxy::start(listen, upstream, ProxyOptions::default()).await.map_err(unusable)?;
+                let driver = Self { socket, ..cri }.connect(&[]).await?;
+                Ok((driver, proxy))
+            })
+        })
+    }
+}
+
+/// The fake as a runtime that can crash.
+struct Fake(FakeCri);
+
+#[async_trait]
+impl Runtime for Fake {
+    async fn kill(&self) -> Result<()> {
+        self.0.kill().await;
+        Ok(())
+    }
+
+    async fn start(&self) -> Result<()> {
+        self.0.start_again().map_err(unusable)
+    }
 }
 
 /// What the fake can't show; without root that is all for which processes need walls around them.
@@ -85,10 +169,24 @@ fn lacks(engine: &Engine) -> Vec<(Capability, &'static str)> {
     lacks
 }
 
-/// What the engine still holds beside images.
-fn alive(engine: &Engine) -> Vec<String> {
-    let ledger = engine.ledger();
-    if ledger.is_empty_except_images() { Vec::new() } else { vec![format!("{ledger:?}")] }
+/// What the engine holds beside images.
+fn holdings(engine: &Engine) -> Vec<Held> {
+    let Ledger { pods, containers, processes, execs: _, directories, images: _ } = engine.ledger();
+    let own = |what: &'static str| {
+        move |id: String| Held { what: what.to_owned(), name: id.clone(), owner: Some(id) }
+    };
+    let directories = directories.into_iter().map(|path| Held {
+        what: "directory".to_owned(),
+        owner: path.file_name().map(|name| name.to_string_lossy().into_owned()),
+        name: path.display().to_string(),
+    });
+    let processes = processes.into_iter().map(|process| Held {
+        what: if process.is_exec { "exec" } else { "process" }.to_owned(),
+        name: format!("{} {:?}", process.pid, process.argv),
+        owner: Some(process.owner),
+    });
+    let pods = pods.into_iter().map(own("sandbox"));
+    pods.chain(containers.into_iter().map(own("container"))).chain(processes).chain(directories).collect()
 }
 
 fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> Error {

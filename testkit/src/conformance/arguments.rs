@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
-use super::Group;
+use super::{Group, RealSystem};
 
 /// What the runner is asked to do.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Arguments {
     pub(super) setup: Option<String>,
-    pub(super) url: Option<String>,
+    pub(super) system: RealSystem,
     pub(super) groups: Vec<Group>,
     pub(super) case: Option<String>,
     pub(super) seed: Option<u64>,
@@ -25,7 +25,8 @@ impl Arguments {
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("setup") => arguments.setup = Some(parser.value()?.string()?),
-                Long("url") => arguments.url = Some(parser.value()?.string()?),
+                Long("url") => arguments.system.url = Some(parser.value()?.string()?),
+                Long("control") => arguments.system.control = Some(parser.value()?.into()),
                 Long("group") => arguments.groups.push(parser.value()?.parse_with(group)?),
                 Long("case") => arguments.case = Some(parser.value()?.string()?),
                 Long("seed") => arguments.seed = Some(parser.value()?.parse()?),

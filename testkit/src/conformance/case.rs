@@ -17,6 +17,8 @@ pub struct Case {
     pub proves: &'static [Capability],
     /// What it needs beside them.
     pub needs: &'static [Capability],
+    /// Whether nothing else may run meanwhile, since it disturbs everybody: it restarts the runtime.
+    pub alone: bool,
     /// What it does.
     pub run: for<'a> fn(&'a Env) -> BoxFuture<'a, Verdict>,
 }
@@ -42,6 +44,14 @@ pub enum Group {
     Network,
     /// Mounts.
     Volumes,
+    /// What the system says of itself when something changes.
+    Events,
+    /// The runtime is killed and started again.
+    Recovery,
+    /// What breaks on the way to the runtime.
+    Faults,
+    /// Futures dropped, contexts cancelled, deadlines passed.
+    Cancellation,
     /// What must never show.
     Secrets,
 }
@@ -60,7 +70,7 @@ pub enum Failure {
 
 impl Group {
     /// Every group, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Contract,
         Self::Lifecycle,
         Self::Exec,
@@ -70,6 +80,10 @@ impl Group {
         Self::Security,
         Self::Network,
         Self::Volumes,
+        Self::Events,
+        Self::Recovery,
+        Self::Faults,
+        Self::Cancellation,
         Self::Secrets,
     ];
 
@@ -86,6 +100,10 @@ impl Group {
             Self::Security => "security",
             Self::Network => "network",
             Self::Volumes => "volumes",
+            Self::Events => "events",
+            Self::Recovery => "recovery",
+            Self::Faults => "faults",
+            Self::Cancellation => "cancellation",
             Self::Secrets => "secrets",
         }
     }
@@ -121,15 +139,23 @@ macro_rules! ensure_eq {
     };
 }
 
-/// A group's table of cases: each function by name, what it proves, and what it needs beside that.
+/// A group's table of cases: each function by name, what it proves, and what it needs beside that. `cases! { Group, alone; … }`
+/// is for cases beside which nothing else may run.
 macro_rules! cases {
-    ($group:ident; $($name:ident: proves [$($proves:ident),*], needs [$($needs:ident),*];)*) => {
+    ($group:ident; $($rows:tt)*) => {
+        $crate::conformance::case::cases! { @rows $group, false; $($rows)* }
+    };
+    ($group:ident, alone; $($rows:tt)*) => {
+        $crate::conformance::case::cases! { @rows $group, true; $($rows)* }
+    };
+    (@rows $group:ident, $alone:literal; $($name:ident: proves [$($proves:ident),*], needs [$($needs:ident),*];)*) => {
         pub(super) const CASES: &[$crate::conformance::Case] = &[$(
             $crate::conformance::Case {
                 group: $crate::conformance::Group::$group,
                 name: stringify!($name),
                 proves: &[$(runtime_core::Capability::$proves),*],
                 needs: &[$(runtime_core::Capability::$needs),*],
+                alone: $alone,
                 run: |env| Box::pin($name(env)),
             },
         )*];

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, RwLock,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -16,9 +16,10 @@ use runtime_core::{
     spec::{ContainerSpec, ExecSpec, PodSpec},
 };
 
-use super::{Connected, Failure, capture::Capture};
+use super::{Able, Connected, Failure, Held, Runtime, capture::Capture};
 use crate::{
     image::{Image, guest, standard},
+    proxy::FaultProxy,
     registry::{Options, Registry},
 };
 
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) capture: Capture,
     pub(super) seed: u64,
     pub(super) run: String,
+    /// Cases read; those that run alone write.
+    pub(super) turns: RwLock<()>,
     base: crate::image::Layer,
 }
 
@@ -64,7 +67,7 @@ impl Shared {
             registry.push(named.name, standard::TAG, &named.image);
         }
         let run = format!("r{:x}", jiff::Timestamp::now().as_nanosecond());
-        Ok(Self { connected, registry, capture, seed, run, base })
+        Ok(Self { connected, registry, capture, seed, run, turns: RwLock::new(()), base })
     }
 
     /// Removes every pod of this run, and names those that resist.
@@ -103,6 +106,44 @@ impl Env {
     /// The driver's.
     pub async fn reconnect(&self) -> Result<Client> {
         Ok(Client::new((self.shared.connected.reconnect)().await?).with_timeout(Duration::from_secs(60)))
+    }
+
+    /// The same with more options in the URL.
+    ///
+    /// # Errors
+    /// The driver's; a skip where there is no URL.
+    pub async fn connect_with(&self, options: &[(&str, &str)]) -> Result<Client, Failure> {
+        let connect = self.able(&self.shared.connected.connect_with)?;
+        Ok(Client::new(connect(options).await?).with_timeout(Duration::from_secs(60)))
+    }
+
+    /// A client whose connections go through a fault proxy of its own.
+    ///
+    /// # Errors
+    /// The driver's; a skip where nothing can be put between driver and runtime.
+    pub async fn through_proxy(&self) -> Result<(Client, FaultProxy), Failure> {
+        let (driver, proxy) = self.able(&self.shared.connected.proxied)?().await?;
+        Ok((Client::new(driver), proxy))
+    }
+
+    /// The runtime, to be killed and started: only for cases that run alone.
+    ///
+    /// # Errors
+    /// A skip where there is none.
+    pub fn runtime(&self) -> Result<&dyn Runtime, Failure> {
+        Ok(&**self.able(&self.shared.connected.runtime)?)
+    }
+
+    /// What the system holds now, of all cases.
+    ///
+    /// # Errors
+    /// A skip where it can't be known.
+    pub async fn holdings(&self) -> Result<Vec<Held>, Failure> {
+        Ok(self.able(&self.shared.connected.holdings)?().await?)
+    }
+
+    fn able<'a, T>(&self, able: &'a Able<T>) -> Result<&'a T, Failure> {
+        able.as_ref().map_err(|reason| Failure::Skipped((*reason).to_owned()))
     }
 
     /// A client to which these capabilities are not declared.

@@ -19,4 +19,6 @@ mod setup;
 pub use case::{Case, Failure, Group, Verdict};
 pub use env::Env;
 pub use runner::main;
-pub use setup::{Connected, Reconnect, Setup, state_dir};
+pub use setup::{
+    Able, Connect, Connected, Held, Holdings, Proxied, RealSystem, Reconnect, Runtime, Setup, state_dir,
+};

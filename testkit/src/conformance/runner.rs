@@ -3,7 +3,7 @@
 use std::{
     panic::AssertUnwindSafe,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use libtest_mimic::{Completion, Trial};
 use runtime_core::{Capability, Client};
 
 use super::{
-    Case, Env, Failure, Group, Setup, Verdict,
+    Case, Env, Failure, Group, RealSystem, Setup, Verdict,
     arguments::Arguments,
     capture::Capture,
     env::Shared,
@@ -25,9 +25,12 @@ const CASE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Cases mostly wait, so more of them run than there are processors.
 const CASES_AT_ONCE: usize = 6;
 
+/// The last pause, doubled from 1 ms, before what is still held counts as left behind.
+const REST_PAUSE_MAX: Duration = Duration::from_secs(4);
+
 /// The main function of a conformance binary: reads the command line, runs the cases, writes the report.
 ///
-/// `--setup NAME [--url URL] [--group G]… [--case TEXT] [--seed N] [--report FILE]`, or `--print-matrix`. It ends with
+/// `--setup NAME [--url URL] [--control SOCKET] [--group G]… [--case TEXT] [--seed N] [--report FILE]`, or `--print-matrix`. It ends with
 /// 0 if nothing failed, 1 if something did, 2 for a command line that it can't read.
 #[must_use]
 pub fn main(setups: &[Setup]) -> ExitCode {
@@ -59,7 +62,7 @@ fn run(runtime: &tokio::runtime::Runtime, setup: Setup, arguments: &Arguments) -
     let seed = arguments.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond() as u64);
     println!("setup {}, seed {seed}", setup.name);
     let shared = runtime.block_on(async {
-        let connected = (setup.connect)(arguments.url.clone()).await?;
+        let connected = (setup.connect)(arguments.system.clone()).await?;
         Shared::new(connected, capture, seed).await.map(Arc::new)
     });
     let shared = match shared {
@@ -67,15 +70,21 @@ fn run(runtime: &tokio::runtime::Runtime, setup: Setup, arguments: &Arguments) -
         Err(failure) => return usage(&format!("setup {} can't run: {failure:?}", setup.name)),
     };
     let entries = Arc::new(Mutex::new(Vec::new()));
-    let trials = groups::all()
+    let cases: Vec<_> = groups::all()
         .chain(refusal::CASES.iter().copied())
         .filter(|case| arguments.selects(case.group, case.name))
+        .collect();
+    // Those that run alone come last, so that the others need not wait for each other again and again.
+    let (alone, beside): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.alone);
+    let trials = beside
+        .into_iter()
         .map(|case| trial(runtime.handle(), &shared, &entries, case))
         .chain(
             refusal::capabilities()
                 .filter(|capability| selects_refusal(arguments, *capability))
                 .map(|capability| refusal_trial(runtime.handle(), &shared, &entries, capability)),
         )
+        .chain(alone.into_iter().map(|case| trial(runtime.handle(), &shared, &entries, case)))
         .collect();
     let options = libtest_mimic::Arguments { test_threads: Some(CASES_AT_ONCE), ..Default::default() };
     let conclusion = libtest_mimic::run(&options, trials);
@@ -100,6 +109,7 @@ type Entries = Arc<Mutex<Vec<Entry>>>;
 fn trial(runtime: &tokio::runtime::Handle, shared: &Arc<Shared>, entries: &Entries, case: Case) -> Trial {
     let (runtime, shared, entries) = (runtime.clone(), Arc::clone(shared), Arc::clone(entries));
     Trial::ignorable_test(format!("{}/{}", case.group.name(), case.name), move || {
+        let _turn = Turn::wait(&shared, case.alone);
         conclude(&entries, case.group, case.name, || match missing(&shared, &case) {
             Some(reason) => Err(Failure::Skipped(reason)),
             None => runtime.block_on(attempt(&shared, case.group, case.name, |env| (case.run)(env))),
@@ -116,12 +126,29 @@ fn refusal_trial(
     let (runtime, shared, entries) = (runtime.clone(), Arc::clone(shared), Arc::clone(entries));
     let name = refusal::name(capability);
     Trial::ignorable_test(format!("{}/{name}", Group::Contract.name()), move || {
+        let _turn = Turn::wait(&shared, false);
         conclude(&entries, Group::Contract, &name, || {
             runtime.block_on(attempt(&shared, Group::Contract, &name, |env| {
                 refusal::check(env, capability).boxed()
             }))
         })
     })
+}
+
+/// A case's turn: beside others, or alone.
+enum Turn<'a> {
+    Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'a, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'a, ()>),
+}
+
+impl<'a> Turn<'a> {
+    fn wait(shared: &'a Shared, alone: bool) -> Self {
+        if alone {
+            Self::Alone(shared.turns.write().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Self::Beside(shared.turns.read().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
 }
 
 fn selects_refusal(arguments: &Arguments, capability: Capability) -> bool {
@@ -183,16 +210,33 @@ fn nothing_left(runtime: &tokio::runtime::Runtime, shared: &Arc<Shared>) -> Entr
     let started = Instant::now();
     let client = Client::new(Arc::clone(&shared.connected.driver)).with_timeout(Duration::from_secs(60));
     let mut left = runtime.block_on(shared.clean(&client));
-    left.extend(shared.connected.alive.iter().flat_map(|alive| alive()));
+    left.extend(runtime.block_on(holdings_at_rest(shared)));
     let verdict = if left.is_empty() { Ok(()) } else { Err(Failure::Failed(left.join("; "))) };
     Entry::new(Group::Contract.name(), "nothing_is_left_after_the_run", &verdict, started.elapsed())
+}
+
+/// What the system still holds; it may be about to let go of what was just removed.
+async fn holdings_at_rest(shared: &Shared) -> Vec<String> {
+    let Ok(holdings) = &shared.connected.holdings else { return Vec::new() };
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let left: Vec<_> = match holdings().await {
+            Ok(held) => held.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        if left.is_empty() || pause > REST_PAUSE_MAX {
+            return left;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
 }
 
 fn print_matrix(runtime: &tokio::runtime::Runtime, setups: &[Setup]) -> ExitCode {
     let mut columns: Vec<(&str, _)> = Vec::new();
     for setup in setups {
         // A real system is not needed to know what a driver can do; setups that want a URL have a fake beside them.
-        match runtime.block_on((setup.connect)(None)) {
+        match runtime.block_on((setup.connect)(RealSystem::default())) {
             Ok(connected) => {
                 let driver = connected.driver.info().name;
                 if columns.iter().all(|(name, _)| *name != driver) {

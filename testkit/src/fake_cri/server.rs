@@ -57,7 +57,7 @@ impl Default for FakeCriOptions {
 pub struct FakeCri {
     socket: PathBuf,
     fake: Arc<Fake>,
-    serving: Mutex<Serving>,
+    serving: Mutex<Option<Serving>>,
     _dir: TempDir,
 }
 
@@ -81,7 +81,7 @@ impl FakeCri {
             options.max_message_bytes,
             options.synthetic_containers,
         ));
-        let serving = Mutex::new(Serving::start(&socket, &fake)?);
+        let serving = Mutex::new(Some(Serving::start(&socket, &fake)?));
         Ok(Self { socket, fake, serving, _dir: dir })
     }
 
@@ -109,14 +109,33 @@ impl FakeCri {
     /// # Errors
     /// When the socket can't be made again; the fake is down then.
     pub async fn restart(&self) -> io::Result<()> {
-        let mut serving = self.serving();
+        self.kill().await;
+        self.start_again()
+    }
+
+    /// Severs every connection as a crash does, and leaves the socket's file without a listener. Pods, containers and images
+    /// stay. Nothing happens if it is down.
+    pub async fn kill(&self) {
+        let Some(mut serving) = self.serving().take() else { return };
         serving.task.abort();
-        remove_socket(&self.socket)?;
-        *serving = Serving::start(&self.socket, &self.fake)?;
+        // Aborted is what was asked for; the listener is closed once the task has ended.
+        let _ = (&mut serving.task).await;
+    }
+
+    /// Listens again after [`kill`](Self::kill). Nothing happens if it is up.
+    ///
+    /// # Errors
+    /// When the socket can't be made again.
+    pub fn start_again(&self) -> io::Result<()> {
+        let mut serving = self.serving();
+        if serving.is_none() {
+            remove_socket(&self.socket)?;
+            *serving = Some(Serving::start(&self.socket, &self.fake)?);
+        }
         Ok(())
     }
 
-    fn serving(&self) -> MutexGuard<'_, Serving> {
+    fn serving(&self) -> MutexGuard<'_, Option<Serving>> {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
