@@ -11,12 +11,19 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use serde::{Deserialize, de::DeserializeOwned};
 use testkit::{
-    conformance::{Connect, Connected, Held, Proxied, RealSystem, Reconnect, Runtime, Setup, state_dir},
+    conformance::{
+        Connect, Connected, Held, Holdings, Proxied, RealSystem, Reconnect, Runtime, Setup, state_dir,
+    },
     engine::{Engine, EngineOptions, Isolation, Ledger},
     fake_cri::{FakeCri, FakeCriOptions, LACKS},
     memory::{MemoryDriver, MemoryOptions},
     proxy::{Endpoint, FaultProxy, Options as ProxyOptions},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
 };
 use wharf::{Capability, Driver, Error, ErrorKind, Result};
 
@@ -80,13 +87,14 @@ async fn cri_containerd(system: RealSystem) -> Result<Connected> {
     let socket = socket.ok_or_else(|| Error::invalid("url", format!("{url} is not cri:///SOCKET")))?;
     let logs = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
     let cri = Cri::new(Path::new(socket), logs.path());
+    let control = system.control.map(Owner).ok_or("nobody was named who could do it: --control");
     Ok(Connected {
         driver: cri.connect(&[]).await?,
         reconnect: cri.reconnect(),
         connect_with: Ok(cri.connect_with()),
         proxied: Ok(cri.proxied()),
-        runtime: Err("not there yet"),
-        holdings: Err("not there yet"),
+        runtime: control.clone().map(|control| Box::new(control) as Box<dyn Runtime>),
+        holdings: control.map(Owner::holdings),
         lacks: Vec::new(),
         guard: Box::new(logs),
     })
@@ -152,6 +160,48 @@ impl Runtime for Fake {
 
     async fn start(&self) -> Result<()> {
         self.0.start_again().map_err(unusable)
+    }
+}
+
+/// Whoever owns the runtime's process, by the socket that takes requests.
+#[derive(Clone)]
+struct Owner(PathBuf);
+
+impl Owner {
+    async fn ask<T: DeserializeOwned>(&self, request: &str) -> Result<T> {
+        let mut stream = UnixStream::connect(&self.0).await.map_err(unusable)?;
+        stream.write_all(format!("{request}\n").as_bytes()).await.map_err(unusable)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.map_err(unusable)?;
+        match serde_json::from_str(&answer).map_err(unusable)? {
+            Answer::Ok(value) => Ok(value),
+            Answer::Error(message) => Err(Error::new(ErrorKind::Failed, message)),
+        }
+    }
+
+    fn holdings(self) -> Holdings {
+        Box::new(move || {
+            let owner = self.clone();
+            Box::pin(async move { owner.ask("holdings").await })
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer<T> {
+    Ok(T),
+    Error(String),
+}
+
+#[async_trait]
+impl Runtime for Owner {
+    async fn kill(&self) -> Result<()> {
+        self.ask("kill").await
+    }
+
+    async fn start(&self) -> Result<()> {
+        self.ask("start").await
     }
 }
 

@@ -53,7 +53,7 @@ pub trait Runtime: Send + Sync {
 }
 
 /// Something that the system holds, as seen from outside the driver.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 pub struct Held {
     /// What it is: `sandbox`, `container`, `task`, `snapshot`, `network namespace`, `address`, `process` …
     pub what: String,

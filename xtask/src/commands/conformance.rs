@@ -9,7 +9,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use super::Command;
 use crate::cargo::{self, Programs};
 use crate::conformance::{
-    Environment, Outcome, Record, Report, Runner, SETUPS, Selection, Setup, Totals, group_named,
+    Environment, Outcome, RealSystem, Record, Report, Runner, SETUPS, Selection, Setup, Totals, group_named,
 };
 use crate::containerd::PrivateContainerd;
 use crate::failure::{AtPath, Failure, Result};
@@ -115,7 +115,8 @@ fn run_setup(setup: &Setup, programs: &Programs, run: &RunDir, options: &Options
                 Err(Failure::Failed(reason)) => return Ok(vec![Record::broken_setup(setup.name, reason)]),
                 Err(other) => return Err(other),
             };
-            let records = runner.run(setup, Some(&server.url()), selection, &state_dir)?;
+            let system = RealSystem { url: server.url(), control: server.control() };
+            let records = runner.run(setup, Some(&system), selection, &state_dir)?;
             if let Some(dir) = &options.report {
                 fs::create_dir_all(dir).at("create", dir)?;
                 let log = dir.join("containerd.log");

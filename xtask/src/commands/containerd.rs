@@ -29,9 +29,10 @@ fn run(parser: Parser) -> Result<()> {
     no_arguments(parser)?;
     let programs = cargo::programs()?;
     let run = RunDir::create()?;
-    let mut server = PrivateContainerd::start(&run, &programs.pause_archive(&run)?)?;
+    let server = PrivateContainerd::start(&run, &programs.pause_archive(&run)?)?;
     say!("{}", server.url());
     note!("log: {}", server.log().display());
+    note!("kill, start, holdings: {}", server.control().display());
 
     let (ended, end) = channel();
     interrupt::notify(ended.clone());

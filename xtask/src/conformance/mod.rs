@@ -6,5 +6,5 @@ mod runner;
 mod setup;
 
 pub(crate) use report::{Outcome, Record, Report, Totals};
-pub(crate) use runner::{Runner, Selection};
+pub(crate) use runner::{RealSystem, Runner, Selection};
 pub(crate) use setup::{Environment, SETUPS, Setup, group_named};

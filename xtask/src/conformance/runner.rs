@@ -19,6 +19,15 @@ pub(crate) struct Selection {
     pub(crate) seed: Option<u64>,
 }
 
+/// A real system that a setup runs against.
+#[derive(Debug, Clone)]
+pub(crate) struct RealSystem {
+    /// Where its API is.
+    pub(crate) url: String,
+    /// The socket on which it is killed and started.
+    pub(crate) control: PathBuf,
+}
+
 /// The runner with what it needs.
 #[derive(Debug)]
 pub(crate) struct Runner {
@@ -33,14 +42,16 @@ impl Runner {
     pub(crate) fn run(
         &self,
         setup: &Setup,
-        url: Option<&str>,
+        server: Option<&RealSystem>,
         selection: &Selection,
         state_dir: &Path,
     ) -> Result<Vec<Record>> {
         let report = state_dir.with_extension("json");
         let mut command = process::tied(&self.program);
         command.args(["--setup", setup.name]);
-        command.args(url.iter().flat_map(|url| ["--url", url]));
+        if let Some(server) = server {
+            command.args(["--url", &server.url]).arg("--control").arg(&server.control);
+        }
         command.args(selection.groups.iter().flat_map(|group| ["--group", group]));
         command.args(selection.case.iter().flat_map(|text| ["--case", text]));
         command.args(selection.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
@@ -98,7 +109,8 @@ mod tests {
         let state = dir.path().join("state");
         fs::create_dir(&state).unwrap();
         let runner = Runner { program, guest: PathBuf::from("/guest") };
-        runner.run(Setup::named("memory").unwrap(), Some("memory://"), selection, &state).unwrap()
+        let server = RealSystem { url: "memory://".to_owned(), control: PathBuf::from("/c") };
+        runner.run(Setup::named("memory").unwrap(), Some(&server), selection, &state).unwrap()
     }
 
     fn reason(records: &[Record]) -> &str {
@@ -124,7 +136,7 @@ mod tests {
         let records = run(script, &selection);
         assert_eq!(
             records[0].case.case,
-            "--setup memory --url memory:// --group exec --group logs --case a b --seed 7 |/guest"
+            "--setup memory --url memory:// --control /c --group exec --group logs --case a b --seed 7 |/guest"
         );
         assert_eq!(records.len(), 1, "{records:?}");
     }

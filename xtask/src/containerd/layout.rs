@@ -59,6 +59,16 @@ impl Layout {
         self.state().join("io.containerd.runtime.v2.task")
     }
 
+    /// Where the network namespaces of pods are mounted.
+    pub(super) fn network_namespaces(&self) -> PathBuf {
+        self.state().join("io.containerd.grpc.v1.cri").join("netns")
+    }
+
+    /// The socket on which the server is killed and started for whoever tests that.
+    pub(super) fn control(&self) -> PathBuf {
+        self.0.join("control.sock")
+    }
+
     /// CNI's configuration.
     pub(super) fn cni_conf(&self) -> PathBuf {
         self.0.join("cni")

@@ -2,6 +2,8 @@
 
 mod cleanup;
 mod config;
+mod control;
+mod holdings;
 mod iptables;
 mod layout;
 mod network;

@@ -5,11 +5,13 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
 use super::config;
+use super::control::Control;
 use super::layout::{DIRECTORY, Layout};
 use super::network::Network;
 use super::requirements::{cni_bin_dir, missing};
@@ -32,8 +34,8 @@ const STOP: Duration = Duration::from_secs(10);
 /// A running containerd. Dropping it ends the server; its pods end with the run's directory.
 #[derive(Debug)]
 pub(crate) struct PrivateContainerd {
-    layout: Layout,
-    child: Child,
+    server: Arc<Server>,
+    _control: Control,
 }
 
 impl PrivateContainerd {
@@ -49,28 +51,64 @@ impl PrivateContainerd {
         fs::write(layout.config(), config::render(&layout, PAUSE_IMAGE, &bin_dir))
             .at("write", &layout.config())?;
         Network::choose(RunDir::number(), bin_dir)?.write(&layout)?;
-        let mut server = Self { child: spawn(&layout)?, layout };
+        let server = Arc::new(Server { child: Mutex::new(spawn(&layout)?), layout });
         server.wait_until_ready()?;
-        server.ctr(["--namespace", "k8s.io", "images", "import", &pause_archive.to_string_lossy()])?;
-        Ok(server)
+        ctr(&server.layout, ["--namespace", "k8s.io", "images", "import", &pause_archive.to_string_lossy()])?;
+        let control = Control::serve(Arc::clone(&server))?;
+        Ok(Self { server, _control: control })
     }
 
     /// Its URL for the `cri` driver.
     pub(crate) fn url(&self) -> String {
-        format!("cri://{}", self.layout.socket().display())
+        format!("cri://{}", self.server.layout.socket().display())
+    }
+
+    /// The socket on which it is killed and started.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.server.layout.control()
     }
 
     /// The file that it logs to.
     pub(crate) fn log(&self) -> PathBuf {
-        self.layout.log()
+        self.server.layout.log()
     }
 
     /// Whether it still runs.
-    pub(crate) fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    pub(crate) fn is_running(&self) -> bool {
+        self.server.is_running()
+    }
+}
+
+/// The server's process, which comes and goes.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) layout: Layout,
+    child: Mutex<Child>,
+}
+
+impl Server {
+    /// Kills it; pods go on. Returns when it has ended.
+    pub(super) fn kill(&self) -> Result<()> {
+        let mut child = self.child();
+        let ended = child.kill().and_then(|()| child.wait());
+        ended.map(drop).map_err(|error| Failure::failed(format!("cannot kill containerd: {error}")))
     }
 
-    fn wait_until_ready(&mut self) -> Result<()> {
+    /// Starts it again and waits until it answers. Nothing happens if it runs.
+    ///
+    /// The calling thread has to live as long as the server, which is told of that thread's end.
+    pub(super) fn start(&self) -> Result<()> {
+        if !self.is_running() {
+            *self.child() = spawn(&self.layout)?;
+        }
+        self.wait_until_ready()
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.child().try_wait(), Ok(None))
+    }
+
+    fn wait_until_ready(&self) -> Result<()> {
         let socket = self.layout.socket();
         let ended = poll(START, || {
             if interrupt::check().is_err() || !self.is_running() {
@@ -80,7 +118,7 @@ impl PrivateContainerd {
         });
         interrupt::check()?;
         match ended {
-            Some(false) => self.ctr(["version"]),
+            Some(false) => ctr(&self.layout, ["version"]).map(drop),
             Some(true) => {
                 Err(Failure::failed(format!("containerd ended at its start: {}", self.last_words())))
             }
@@ -91,33 +129,39 @@ impl PrivateContainerd {
         }
     }
 
-    fn ctr<const N: usize>(&self, arguments: [&str; N]) -> Result<()> {
-        let socket = self.layout.socket();
-        let address = ["--address", &socket.to_string_lossy()].map(str::to_owned);
-        tool("ctr", address.into_iter().chain(arguments.map(str::to_owned))).map(|_| ())
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.layout.log()).unwrap_or_default();
+        log.lines().next_back().unwrap_or("it logged nothing").to_owned()
     }
 
-    fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        log.lines().next_back().unwrap_or("it logged nothing").to_owned()
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for PrivateContainerd {
+impl Drop for Server {
     fn drop(&mut self) {
         if self.is_running() {
-            let _ = kill(pid(&self.child), Signal::SIGTERM);
+            let _ = kill(pid(&self.child()), Signal::SIGTERM);
             if poll(STOP, || (!self.is_running()).then_some(())).is_none() {
-                let _ = self.child.kill();
+                let _ = self.child().kill();
             }
         }
-        let _ = self.child.wait();
+        let _ = self.child().wait();
     }
+}
+
+/// Asks containerd's own client; gives what it prints.
+pub(super) fn ctr<const N: usize>(layout: &Layout, arguments: [&str; N]) -> Result<String> {
+    let socket = layout.socket();
+    let address = ["--address", &socket.to_string_lossy()].map(str::to_owned);
+    tool("ctr", address.into_iter().chain(arguments.map(str::to_owned)))
 }
 
 fn spawn(layout: &Layout) -> Result<Child> {
     let program = find("containerd").ok_or_else(|| Failure::failed("containerd is missing"))?;
-    let log = File::create(layout.log()).at("create", &layout.log())?;
+    // Appended to, since it may be started more than once.
+    let log = File::options().create(true).append(true).open(layout.log()).at("open", &layout.log())?;
     let errors = log.try_clone().at("open", &layout.log())?;
     let mut command = tied(&program);
     // A process group of its own: Ctrl-C on the terminal is for xtask, which still needs it for the cleanup.
