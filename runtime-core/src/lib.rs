@@ -10,6 +10,7 @@ pub mod compose;
 mod context;
 mod driver;
 mod error;
+pub mod events;
 mod facet;
 pub mod helpers;
 mod id;

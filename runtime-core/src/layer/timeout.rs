@@ -10,7 +10,7 @@ use crate::{Call, Capabilities, Context, Operation, Result};
 /// Ends a call at its deadline: the caller's, else the operation's own. The driver's future is dropped then.
 ///
 /// A stop has its grace period and a command its timeout on top, so that the deadline never cuts what was asked for.
-/// Calls that last as long as what they watch (`wait`, `logs`), copies and pulls, whose size nobody knows, have the caller's
+/// Calls that last as long as what they watch (`wait`, `logs`, `events`), copies and pulls, whose size nobody knows, have the caller's
 /// alone.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeout {
@@ -38,9 +38,7 @@ impl Timeout {
             O::ImageStatus | O::ImageList | O::ImageFilesystem => self.read,
             O::PodStats | O::PodListStats | O::ContainerStats | O::ContainerListStats => self.read,
             // Of these the beginning; they last as long as they are held.
-            O::PodEvents | O::PodPortForward | O::ContainerCopyOut | O::ExecStart | O::ExecAttach => {
-                self.read
-            }
+            O::PodPortForward | O::ContainerCopyOut | O::ExecStart | O::ExecAttach => self.read,
             O::ContainerReopenLog | O::ContainerUpdate => self.write,
             O::PodStop | O::PodRemove | O::ContainerStart | O::ContainerStop | O::ContainerRemove => {
                 self.write
@@ -50,7 +48,8 @@ impl Timeout {
             O::PodRun | O::ContainerCreate => self.run,
             O::ExecSync if call.own_duration().is_zero() => return None,
             O::ExecSync => self.read,
-            O::ContainerWait | O::ContainerLogs | O::ContainerCopyIn | O::ImagePull => return None,
+            O::PodEvents | O::ContainerWait | O::ContainerLogs => return None,
+            O::ContainerCopyIn | O::ImagePull => return None,
         };
         Some(base.saturating_add(call.own_duration()))
     }

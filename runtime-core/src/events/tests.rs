@@ -1,0 +1,4 @@
+//! The stream against a system of which the test says everything.
+
+mod known;
+mod stream;
