@@ -1,6 +1,6 @@
 //! The one error type of every call, under every feature set.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{leftover::Leftover, object::Object, operation::Operation};
 
@@ -11,9 +11,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// help, and the system's own words.
 ///
 /// `Display` is one line a person can act on; `{:#}` adds the chain of sources; `Debug` is a report. None of them
-/// shows a secret, because nothing that is secret is ever put in.
+/// shows a secret, because nothing that is secret is ever put in. A clone shares the source, so that everybody who waited
+/// for the same thing can be told.
+#[derive(Clone)]
 pub struct Error(Box<Repr>);
 
+#[derive(Clone)]
 struct Repr {
     kind: ErrorKind,
     message: String,
@@ -26,7 +29,7 @@ struct Repr {
     existing_id: Option<String>,
     context: Vec<(&'static str, String)>,
     leftovers: Vec<Leftover>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// The kinds of error. Few, and the same for every driver.
@@ -196,7 +199,7 @@ impl Error {
     /// Keeps the underlying error. Its text is not repeated in the message.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 

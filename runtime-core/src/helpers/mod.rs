@@ -17,4 +17,5 @@ pub mod pull_policy;
 pub mod quantity;
 pub mod retry;
 pub mod signal;
+pub mod single_flight;
 pub mod tar_safe;

@@ -16,6 +16,10 @@ const NAMES: [&str; 31] = [
     "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
+/// The real-time signals that programs may use: below are those of the C library's own threads.
+const RT_MIN: i32 = 34;
+const RT_MAX: i32 = 64;
+
 /// What is not a signal.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is not a signal: expected a name such as SIGTERM or a number from 1 to 64")]
@@ -54,7 +58,7 @@ impl Signal {
 impl FromStr for Signal {
     type Err = UnknownSignal;
 
-    /// Reads `SIGTERM`, `TERM`, `term` or `15`.
+    /// Reads `SIGTERM`, `TERM`, `term`, `15`, or a real-time signal such as `SIGRTMIN+3` or `SIGRTMAX-1`.
     fn from_str(text: &str) -> Result<Self, UnknownSignal> {
         let unknown = || UnknownSignal(text.to_owned());
         if let Ok(number) = text.parse() {
@@ -62,9 +66,25 @@ impl FromStr for Signal {
         }
         let upper = text.to_ascii_uppercase();
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        if let Some(number) = real_time(name) {
+            return Self::from_number(number);
+        }
         let index = NAMES.iter().position(|known| *known == name).ok_or_else(unknown)?;
         u8::try_from(index + 1).map(Self).map_err(|_| unknown())
     }
+}
+
+/// The number of `RTMIN`, `RTMIN+N`, `RTMAX-N` or `RTMAX`.
+fn real_time(name: &str) -> Option<i32> {
+    let distance = |text: &str, sign| match text.strip_prefix(sign) {
+        None => text.is_empty().then_some(0),
+        Some(digits) => digits.parse::<u8>().ok().map(i32::from),
+    };
+    let number = match name.strip_prefix("RTMIN") {
+        Some(above) => RT_MIN + distance(above, '+')?,
+        None => RT_MAX - distance(name.strip_prefix("RTMAX")?, '-')?,
+    };
+    (RT_MIN..=RT_MAX).contains(&number).then_some(number)
 }
 
 impl fmt::Display for Signal {
@@ -97,7 +117,15 @@ mod tests {
         for text in ["SIGTERM", "TERM", "term", "sigterm", "15"] {
             assert_eq!(text.parse(), Ok(Signal::TERM), "{text}");
         }
-        for text in ["", "SIG", "0", "-1", "65", "99999999999", "SIGNOPE", "SIGSIGTERM"] {
+        for (text, number) in
+            [("SIGRTMIN", 34), ("SIGRTMIN+3", 37), ("rtmin+30", 64), ("SIGRTMAX-1", 63), ("RTMAX", 64)]
+        {
+            assert_eq!(text.parse(), Signal::from_number(number), "{text}");
+        }
+        for text in ["", "SIG", "0", "-1", "65", "99999999999", "SIGNOPE", "SIGSIGTERM", "SIGRTMIN+31"] {
+            assert!(text.parse::<Signal>().is_err(), "{text}");
+        }
+        for text in ["SIGRTMIN-1", "SIGRTMIN3", "SIGRTMIN+", "SIGRTMIN+-1", "SIGRTMAX+1", "SIGRTMAX-31"] {
             assert!(text.parse::<Signal>().is_err(), "{text}");
         }
     }

@@ -3,7 +3,7 @@
 use super::{absolute, labels, text};
 use crate::{
     Error, Result,
-    helpers::{env, image_ref::ImageReference, name},
+    helpers::{env, image_ref::ImageReference, name, signal::Signal},
     marks,
     spec::{
         Bytes, ContainerSecurity, ContainerSpec, CpuQuota, EnvVar, Mount, MountSource, PodSpec, Resources,
@@ -24,6 +24,9 @@ pub(super) fn check(spec: &ContainerSpec, pod: Option<&PodSpec>) -> Result<()> {
         absolute("workingDir", working_dir)?;
     }
     env("env", &spec.env)?;
+    if let Some(signal) = &spec.stop_signal {
+        signal.parse::<Signal>().map_err(|error| Error::invalid("stopSignal", error))?;
+    }
     for (index, mount) in spec.mounts.iter().enumerate() {
         check_mount(mount, pod).map_err(|error| error.in_field(&format!("mounts[{index}]")))?;
     }

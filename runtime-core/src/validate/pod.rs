@@ -133,6 +133,8 @@ mod tests {
             ("containers[0].env[0].name", |pod| pod.containers[0].env = vec![EnvVar::new("", "")]),
             ("containers[0].env[0].value", |pod| pod.containers[0].env = vec![EnvVar::new("A", "\0")]),
             ("containers[0].command[1]", |pod| pod.containers[0].command = vec!["a".into(), "\0".into()]),
+            ("containers[0].stopSignal", |pod| pod.containers[0].stop_signal = Some("SIGNOPE".into())),
+            ("containers[0].stopSignal", |pod| pod.containers[0].stop_signal = Some(String::new())),
             ("containers[0].workingDir", |pod| pod.containers[0].working_dir = Some("here".into())),
             ("containers[0].mounts[0].target", |pod| pod.containers[0].mounts = vec![Mount::host("/a", "b")]),
             ("containers[0].mounts[0].source", |pod| pod.containers[0].mounts = vec![Mount::host("a", "/b")]),

@@ -1,13 +1,23 @@
 //! What is wrong with a launch, found before anything is made.
 
+use runtime_core::helpers::signal::{Signal, UnknownSignal};
+
 use super::network;
 use super::{
     Engine, EngineError, HostMount, Isolation, Launch, Mount, MountKind, PidSpace, PodSpace, Privileges,
-    Propagation, User, parse_signal,
+    Propagation, User,
 };
 
 /// Linux takes no longer host name.
 const MAX_HOSTNAME_BYTES: usize = 64;
+
+/// The last signal with a name of its own. Without `unsafe` no other can be sent.
+const LAST_NAMED: i32 = 31;
+
+/// Whether the engine can send this signal.
+pub(super) fn can_be_sent(signal: &Signal) -> bool {
+    signal.number() <= LAST_NAMED
+}
 
 impl Engine {
     /// Checks a container's launch against what this engine can do.
@@ -41,7 +51,15 @@ impl Engine {
             }
         }
         if let Some(signal) = &launch.stop_signal {
-            parse_signal(signal)?;
+            let signal = signal
+                .parse()
+                .map_err(|error: UnknownSignal| EngineError::invalid("signal", error.to_string()))?;
+            if !can_be_sent(&signal) {
+                return Err(EngineError::Unsupported {
+                    what: "a real-time stop signal",
+                    why: "the engine can't send one",
+                });
+            }
         }
         if let Some(hostname) = &launch.hostname {
             self.check_hostname(hostname)?;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use runtime_core::helpers::signal::Signal;
 use tokio::time::timeout;
 
+use super::check::can_be_sent;
 use super::confine::{Confinement, Namespaces, Pids};
 use super::core::Shared;
 use super::entry::{Entry, Main};
@@ -18,14 +20,12 @@ use super::spawn::{Command, Place, spawn};
 use super::streams::{Output, Streams};
 use super::{
     ContainerState, EngineError, EventKind, Exit, Isolation, Launch, Object, Outcome, PidSpace, User,
-    parse_signal,
 };
 
 /// What a container that cannot be started exits with, as containerd has it.
 const START_FAILED: i32 = 128;
 /// How long the log of an ended container stays open for a process that has escaped with its output.
 const LOG_DRAIN: Duration = Duration::from_secs(1);
-const SIGTERM: i32 = 15;
 
 impl Shared {
     pub(crate) fn container(&self, id: &str) -> Result<Arc<Entry>, EngineError> {
@@ -249,7 +249,8 @@ impl Entry {
 
     fn stop_signal(&self) -> i32 {
         let configured = self.launch.stop_signal.as_ref().or(self.image.config.stop_signal.as_ref());
-        configured.and_then(|text| parse_signal(text).ok()).unwrap_or(SIGTERM)
+        let known = configured.and_then(|text| text.parse().ok()).filter(can_be_sent);
+        known.unwrap_or(Signal::TERM).number()
     }
 }
 

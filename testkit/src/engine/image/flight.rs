@@ -1,19 +1,16 @@
 //! Pulls on their way: callers who want the same image from the same hand share one.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
 use futures::stream::{self, BoxStream, StreamExt};
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use runtime_core::helpers::single_flight::{self, SingleFlight, Step};
 
 use super::pull::fetch;
 use super::{Credentials, HOST_IMAGE, ImageRecord, Reference};
-use crate::engine::process::lock;
 use crate::engine::{Engine, EngineError};
 
 /// A pull, as a stream that ends with [`PullEvent::Done`] or an error. When everybody who shares it has dropped
@@ -49,7 +46,7 @@ impl Engine {
         let opened = async move {
             match engine.join_flight(&reference, credentials) {
                 Ok(Joined::Here(record)) => stream::iter([Ok(PullEvent::Done(record))]).boxed(),
-                Ok(Joined::Flight(flight)) => flight.events(),
+                Ok(Joined::Flight(flight)) => events(flight),
                 Err(error) => stream::iter([Err(error)]).boxed(),
             }
         };
@@ -63,26 +60,13 @@ impl Engine {
         if reference.to_string() == HOST_IMAGE {
             return Ok(Joined::Here(self.image(HOST_IMAGE)?));
         }
-        let key = (reference, credentials);
-        let mut flights = lock(&shared.images.flights.0);
-        flights.retain(|_, flight| flight.strong_count() > 0);
-        if let Some(flight) = flights.get(&key).and_then(Weak::upgrade).filter(|flight| flight.is_open()) {
-            return Ok(Joined::Flight(flight));
-        }
-        let (sender, state) = watch::channel(State::Going(Vec::new()));
-        let (task, (reference, credentials)) = (Arc::clone(shared), key.clone());
-        let running = shared.runtime.spawn(async move {
-            let progress = |layers: &[LayerProgress]| {
-                sender.send_replace(State::Going(layers.to_vec()));
-            };
-            let fetched =
-                task.faults.around("pull_image", fetch(&task, &reference, credentials.as_ref(), progress));
-            let fetched = fetched.await;
-            sender.send_replace(State::Ended(fetched));
-        });
-        let flight = Arc::new(Flight { state, task: running.abort_handle() });
-        flights.insert(key, Arc::downgrade(&flight));
-        Ok(Joined::Flight(flight))
+        let key = (reference.clone(), credentials.clone());
+        let task = Arc::clone(shared);
+        Ok(Joined::Flight(shared.images.flights.join(&shared.runtime, key, |reporter| async move {
+            let progress = |layers: &[LayerProgress]| reporter.report(layers.to_vec());
+            let fetched = fetch(&task, &reference, credentials.as_ref(), progress);
+            task.faults.around("pull_image", fetched).await
+        })))
     }
 }
 
@@ -117,61 +101,24 @@ impl Stream for Pull {
 
 enum Joined {
     Here(Arc<ImageRecord>),
-    Flight(Arc<Flight>),
+    Flight(Flight),
 }
 
-type Key = (Reference, Option<Credentials>);
+/// The layers on the way, and what becomes of them.
+type Flight = single_flight::Flight<Vec<LayerProgress>, Result<Arc<ImageRecord>, EngineError>>;
 
 /// Those that somebody waits for.
-#[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<Key, Weak<Flight>>>);
+pub(super) type Flights =
+    SingleFlight<(Reference, Option<Credentials>), Vec<LayerProgress>, Result<Arc<ImageRecord>, EngineError>>;
 
-impl Flights {
-    /// Gives all of them up.
-    pub(super) fn clear(&self) {
-        for flight in lock(&self.0).drain().filter_map(|(_, flight)| flight.upgrade()) {
-            flight.task.abort();
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Flight {
-    state: watch::Receiver<State>,
-    task: AbortHandle,
-}
-
-#[derive(Debug, Clone)]
-enum State {
-    Going(Vec<LayerProgress>),
-    Ended(Result<Arc<ImageRecord>, EngineError>),
-}
-
-impl Flight {
-    fn is_open(&self) -> bool {
-        matches!(*self.state.borrow(), State::Going(_)) && self.state.has_changed().is_ok()
-    }
-
-    fn events(self: Arc<Self>) -> BoxStream<'static, Result<PullEvent, EngineError>> {
-        let mut state = self.state.clone();
-        state.mark_changed();
-        stream::unfold(Some((self, state)), async |open| {
-            let (flight, mut state) = open?;
-            if state.changed().await.is_err() {
-                return Some((Err(EngineError::ShutDown), None));
-            }
-            let now = state.borrow_and_update().clone();
-            match now {
-                State::Going(layers) => Some((Ok(PullEvent::Progress(layers)), Some((flight, state)))),
-                State::Ended(ended) => Some((ended.map(PullEvent::Done), None)),
-            }
+fn events(flight: Flight) -> BoxStream<'static, Result<PullEvent, EngineError>> {
+    stream::unfold(Some(flight), async |open| {
+        let mut flight = open?;
+        Some(match flight.next().await {
+            Some(Step::Progress(layers)) => (Ok(PullEvent::Progress(layers)), Some(flight)),
+            Some(Step::Done(ended)) => (ended.map(PullEvent::Done), None),
+            None => (Err(EngineError::ShutDown), None),
         })
-        .boxed()
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    })
+    .boxed()
 }

@@ -6,7 +6,7 @@ use runtime_core::{
 };
 
 use super::{kept::Kept, launch::credentials, mounts, security};
-use crate::engine::{EngineError, HOST_IMAGE, Object, PidSpace, Pod, Reference, parse_signal};
+use crate::engine::{EngineError, HOST_IMAGE, Object, PidSpace, Pod, Reference};
 
 /// Checks a pod with its containers.
 pub(in super::super) fn check_pod(spec: &PodSpec) -> Result<()> {
@@ -41,11 +41,6 @@ pub(in super::super) fn check_ready(pod: &Pod) -> Result<(), EngineError> {
 }
 
 fn check(spec: &ContainerSpec, pod: &Kept, path: &str) -> Result<()> {
-    if let Some(signal) = &spec.stop_signal
-        && parse_signal(signal).is_err()
-    {
-        return Err(Error::invalid("stopSignal", format!("{signal:?} is not a signal")));
-    }
     let of_host = Reference::parse(&spec.image.reference).is_ok_and(|image| image.to_string() == HOST_IMAGE);
     security::check_container(&spec.security, &pod.security, path)?;
     mounts::check(spec, path)?;
@@ -91,11 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_and_tokens() {
-        let mut spec = ContainerSpec::new("c", HOST_IMAGE);
-        spec.stop_signal = Some("SIGNOPE".into());
-        let error = check_pod(&PodSpec::new("p").with_container(spec)).unwrap_err();
-        assert_eq!(error.field(), Some("containers[0].stopSignal"));
+    fn tokens() {
         let mut secret = RegistryCredentials::basic("r", "u", "hunter2");
         secret.identity_token = "hunter3".into();
         let error = check_pod(&PodSpec::new("p").with_pull_secret(secret)).unwrap_err();
