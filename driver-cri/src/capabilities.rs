@@ -90,8 +90,11 @@ const WITH_LOG_FILES: &[C] = &[
     C::ContainerLogsTail,
 ];
 
-/// What this runtime at this endpoint can do.
-pub(crate) fn of(config: &Config, status: &StatusResponse) -> Capabilities {
+/// What the driver makes up for where it sees the runtime's processes.
+const WITH_PROCESSES: &[C] = &[C::PodForceKill, C::ContainerForceKill];
+
+/// What this runtime at this endpoint can do; `processes`: whether its processes can be seen and killed from here.
+pub(crate) fn of(config: &Config, status: &StatusResponse, processes: bool) -> Capabilities {
     let mut capabilities = Capabilities::none()
         .native(ALWAYS.iter().copied())
         .emulated(EMULATED.iter().copied())
@@ -99,6 +102,9 @@ pub(crate) fn of(config: &Config, status: &StatusResponse) -> Capabilities {
         .with_extension(CriPodOptions::KEY);
     if config.log_root.is_some() {
         capabilities = capabilities.native(WITH_LOG_FILES.iter().copied());
+    }
+    if processes {
+        capabilities = capabilities.emulated(WITH_PROCESSES.iter().copied());
     }
     if let Endpoint::Unix(_) = config.endpoint {
         capabilities = capabilities.native(of_host());
@@ -138,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_nobody_says_is_not_declared() {
-        let capabilities = of(&Config::unix("/x"), &StatusResponse::default());
+        let capabilities = of(&Config::unix("/x"), &StatusResponse::default(), false);
         assert!(capabilities.has(C::PodRun) && capabilities.has(C::ContainerLogsFollow));
         for capability in [
             C::PodUserNamespace,
@@ -157,6 +163,7 @@ mod tests {
             C::ExecCwd,
             C::ExecUser,
             C::ExecTty,
+            C::ContainerForceKill,
         ] {
             assert!(!capabilities.has(capability), "{capability}");
         }
@@ -176,17 +183,23 @@ mod tests {
             features: Some(RuntimeFeatures { supplemental_groups_policy: true }),
             ..Default::default()
         };
-        let capabilities = of(&Config::unix("/x"), &status);
+        let capabilities = of(&Config::unix("/x"), &status, false);
         assert!(capabilities.has(C::ContainerGroupsPolicy));
         assert!(!capabilities.has(C::PodUserNamespace), "only another handler has it");
         status.runtime_handlers = vec![handler("", true)];
-        assert!(of(&Config::unix("/x"), &status).has(C::PodUserNamespace));
+        assert!(of(&Config::unix("/x"), &status, false).has(C::PodUserNamespace));
+    }
+
+    #[test]
+    fn only_processes_that_can_be_seen_are_killed() {
+        let capabilities = of(&Config::unix("/x"), &StatusResponse::default(), true);
+        assert!(capabilities.has(C::PodForceKill) && capabilities.has(C::ContainerForceKill));
     }
 
     #[test]
     fn another_host_has_no_logs_here() {
         let status = StatusResponse::default();
-        assert!(!of(&Config::tcp("h:1"), &status).has(C::ContainerLogs));
-        assert!(of(&Config::tcp("h:1").with_log_root("/shared"), &status).has(C::ContainerLogs));
+        assert!(!of(&Config::tcp("h:1"), &status, false).has(C::ContainerLogs));
+        assert!(of(&Config::tcp("h:1").with_log_root("/shared"), &status, false).has(C::ContainerLogs));
     }
 }

@@ -1,6 +1,6 @@
 //! Containers.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::join;
@@ -8,8 +8,7 @@ use k8s_cri::v1 as cri;
 use runtime_core::{
     ByteStream, Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStats,
     ContainerStatus, ContainerSummary, Context, CreateOptions, Error, ErrorKind, ExitStatus, LogOptions,
-    Object, Operation, PodId, PodPhase, Result, StopOptions, compose, marks::CREATE, spec::ContainerSpec,
-    spec::Resources,
+    Object, Operation, PodId, PodPhase, Result, StopOptions, compose, spec::ContainerSpec, spec::Resources,
 };
 
 use crate::{driver::CriDriver, error::Refusal, logs, translate::status, wait};
@@ -41,28 +40,12 @@ impl Container for CriDriver {
 
     async fn stop(&self, cx: &Context, id: &ContainerId, options: &StopOptions) -> Result<()> {
         self.admit(cx, &Call::ContainerStop { id, options })?;
-        if !self.may_be_container(cx, id.as_str()).await? {
-            return Ok(());
-        }
-        self.stop_container(cx, id.as_str(), options.grace_period).await
+        self.stop_container(cx, id, options).await
     }
 
     async fn remove(&self, cx: &Context, id: &ContainerId) -> Result<()> {
         self.admit(cx, &Call::ContainerRemove { id })?;
-        let Some((container, _)) = self.find_container_status(cx, id.as_str(), false).await? else {
-            return Ok(());
-        };
-        let request = cri::RemoveContainerRequest { container_id: id.as_str().to_owned() };
-        if let Err(refusal) = self.client().remove_container(cx, request).await
-            && !(refusal.is_vague() && self.find_container_status(cx, id.as_str(), false).await?.is_none())
-        {
-            return Err(refusal.into());
-        }
-        // Logs of containers that others made are theirs.
-        if container.labels.contains_key(CREATE) && self.log_root().is_some() {
-            logs::remove(container.log_path.as_ref()).await?;
-        }
-        Ok(())
+        self.remove_container(cx, id).await
     }
 
     async fn status(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStatus> {
@@ -161,21 +144,6 @@ impl Container for CriDriver {
 }
 
 impl CriDriver {
-    /// Stops a container; missing is `Ok`. CRI counts grace in whole seconds; part of one is rounded up, never down.
-    pub(crate) async fn stop_container(&self, cx: &Context, id: &str, grace_period: Duration) -> Result<()> {
-        let request =
-            cri::StopContainerRequest { container_id: id.to_owned(), timeout: whole_seconds(grace_period) };
-        match self.client().stop_container(cx, request).await {
-            Ok(_) => Ok(()),
-            Err(refusal) if refusal.is_not_found() => Ok(()),
-            Err(refusal) if refusal.is_vague() => match self.find_container_status(cx, id, false).await? {
-                Some((container, _)) if is_running(&container) => Err(refusal.into()),
-                _ => Ok(()),
-            },
-            Err(refusal) => Err(refusal.into()),
-        }
-    }
-
     /// Finds out why a container did not start, from what became of it.
     async fn why_not_started(&self, refusal: Refusal, cx: &Context, id: &ContainerId) -> Error {
         if !refusal.is_vague() {
@@ -229,29 +197,10 @@ impl CriDriver {
     }
 }
 
-/// Seconds, rounded up.
-pub(crate) fn whole_seconds(duration: Duration) -> i64 {
-    let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
-    i64::try_from(seconds).unwrap_or(i64::MAX)
-}
-
 pub(crate) fn missing(id: &ContainerId) -> Error {
     Error::not_found(Object::container(id.as_str()))
 }
 
 pub(crate) fn is_running(container: &cri::ContainerStatus) -> bool {
     status::container_phase(container.state) == ContainerPhase::Running
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grace_is_never_cut_short() {
-        for (grace, seconds) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2), (10_000, 10)] {
-            assert_eq!(whole_seconds(Duration::from_millis(grace)), seconds, "{grace} ms");
-        }
-        assert_eq!(whole_seconds(Duration::MAX), i64::MAX);
-    }
 }

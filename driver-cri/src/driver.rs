@@ -12,7 +12,14 @@ use runtime_core::{
 use tonic::Code;
 use url::Url;
 
-use crate::{capabilities, client::Client, config::Config, error::Refusal, translate::status};
+use crate::{
+    capabilities,
+    client::Client,
+    config::{Config, Endpoint},
+    error::Refusal,
+    process,
+    translate::status,
+};
 
 /// The driver's name, which is also its URL scheme.
 pub(crate) const NAME: &str = "cri";
@@ -43,7 +50,11 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
     let cx = Context::background().with_timeout(CONNECT_TIMEOUT);
     let client = cx.run(Client::connect(&config.endpoint)).await.map_err(at_endpoint)?;
     let (_, status) = fingerprint(&client, &cx).await.map_err(at_endpoint)?;
-    let capabilities = capabilities::of(&config, &status);
+    let processes = match &config.endpoint {
+        Endpoint::Unix(socket) => process::are_shared_with(socket).await,
+        Endpoint::Tcp(_) => false,
+    };
+    let capabilities = capabilities::of(&config, &status, processes);
     let janitor = Janitor::default();
     Ok(CriDriver(Arc::new(Inner { info, capabilities, config, client, janitor })))
 }

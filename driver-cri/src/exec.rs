@@ -11,9 +11,10 @@ use runtime_core::{
 use tonic::Code;
 
 use crate::{
-    container::{is_running, missing, whole_seconds},
+    container::{is_running, missing},
     driver::CriDriver,
     error::Refusal,
+    stop::whole_seconds,
 };
 
 /// The most output of a command, both streams together. Runtimes cut each stream at 16 MiB without a word, and containerd's

@@ -25,7 +25,10 @@ mod log_directory;
 mod logs;
 mod options;
 mod parts;
+mod persist;
 mod pod;
+mod process;
+mod stop;
 pub mod translate;
 mod wait;
 

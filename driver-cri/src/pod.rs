@@ -3,18 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::future::{join, join_all};
+use futures::future::join;
 use k8s_cri::v1 as cri;
 use runtime_core::{
     Call, Context, Error, EventStream, Object, Operation, Pod, PodFilter, PodId, PodPhase, PodRun, PodStats,
     PodStatus, PodSummary, PortStream, Result, RunOptions, StopOptions, compose, spec::PodSpec,
 };
 
-use crate::{
-    driver::CriDriver,
-    log_directory,
-    translate::{marks, status},
-};
+use crate::{driver::CriDriver, translate::status};
 
 #[async_trait]
 impl Pod for CriDriver {
@@ -25,17 +21,7 @@ impl Pod for CriDriver {
 
     async fn stop(&self, cx: &Context, id: &PodId, options: &StopOptions) -> Result<()> {
         self.admit(cx, &Call::PodStop { id, options })?;
-        if !self.may_be_pod(cx, id.as_str()).await? {
-            return Ok(());
-        }
-        // A sandbox is stopped without grace, so its containers are stopped first.
-        let stopped =
-            if options.grace_period.is_zero() { Ok(()) } else { self.stop_all(cx, id, options).await };
-        let request = cri::StopPodSandboxRequest { pod_sandbox_id: id.as_str().to_owned() };
-        match self.client().stop_pod_sandbox(cx, request).await {
-            Err(refusal) if !refusal.is_not_found() => Err(refusal.into()),
-            _ => stopped,
-        }
+        self.stop_pod(cx, id, options).await
     }
 
     async fn remove(&self, cx: &Context, id: &PodId) -> Result<()> {
@@ -91,42 +77,5 @@ impl Pod for CriDriver {
     async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {
         self.admit(cx, &Call::PodPortForward { id, port })?;
         Err(Error::unsupported(Operation::PodPortForward))
-    }
-}
-
-impl CriDriver {
-    /// Removes a pod with its containers, which are killed, and the log directory that wharf made for it.
-    pub(crate) async fn remove_pod(&self, cx: &Context, id: &PodId) -> Result<()> {
-        let Some((pod, _)) = self.find_pod_status(cx, id.as_str(), false).await? else {
-            return Ok(());
-        };
-        let request = cri::RemovePodSandboxRequest { pod_sandbox_id: id.as_str().to_owned() };
-        if let Err(refusal) = self.client().remove_pod_sandbox(cx, request).await
-            && !(refusal.is_vague() && self.find_pod_status(cx, id.as_str(), false).await?.is_none())
-        {
-            return Err(refusal.into());
-        }
-        // Only a directory that the stored spec names as well, so that a stray annotation removes nothing.
-        let made = pod.annotations.get(marks::LOG_DIRECTORY).map(std::path::PathBuf::from);
-        let named = marks::from_json(&pod.annotations).and_then(|spec| spec.log_directory);
-        match made {
-            Some(made) if named.as_ref() == Some(&made) => log_directory::remove(&made).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// Stops all containers of a pod at the same time.
-    async fn stop_all(&self, cx: &Context, pod: &PodId, options: &StopOptions) -> Result<()> {
-        let state = cri::ContainerState::ContainerRunning.into();
-        let filter = cri::ContainerFilter {
-            pod_sandbox_id: pod.as_str().to_owned(),
-            state: Some(cri::ContainerStateValue { state }),
-            ..Default::default()
-        };
-        let request = cri::ListContainersRequest { filter: Some(filter) };
-        let running = self.client().list_containers(cx, request).await?.containers;
-        let stops =
-            running.iter().map(|container| self.stop_container(cx, &container.id, options.grace_period));
-        join_all(stops).await.into_iter().collect()
     }
 }

@@ -3,17 +3,14 @@
 //! CRI has no call for it, and containerd 1.6 no events. Where the container's process can be seen from here, its end is
 //! waited for through a pidfd; else the runtime is asked, after 1 ms first and at least every [`MAX_PAUSE`].
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::time::Duration;
 
 use runtime_core::{ContainerPhase, Context, ExitCause, ExitStatus, Result};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use crate::{
     driver::{CriDriver, Info},
+    process::Process,
     translate::status,
 };
 
@@ -56,7 +53,7 @@ pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Resu
                 // Once is enough: the runtime takes a moment to notice the end, and is asked from then on.
                 watched = true;
                 if let Some(process) = process(id, &info) {
-                    cx.run(async { process.readable().await.map(drop).or(Ok(())) }).await?;
+                    cx.run(async { process.ended().await.or(Ok(())) }).await?;
                     (pause, max_pause) = (Duration::from_millis(1), MAX_PAUSE_AT_END);
                     continue;
                 }
@@ -73,18 +70,7 @@ pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Resu
 }
 
 /// The container's first process, if it is one of this host as seen from here.
-fn process(id: &str, info: &Info) -> Option<AsyncFd<OwnedFd>> {
+fn process(id: &str, info: &Info) -> Option<Process> {
     let pid = info.document()?.get("pid")?.as_i64()?;
-    let pidfd = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::NONBLOCK).ok()?;
-    // The number may mean another process here than it does to the runtime. Runtimes name cgroups by the container's id.
-    // It is read after the process is held, so that the number can't be given to another one in between.
-    let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    if !cgroups.contains(id) {
-        return None;
-    }
-    #[allow(
-        deprecated,
-        reason = "its successor is unsafe for descriptors that change, which an owned one doesn't"
-    )]
-    AsyncFd::with_interest(pidfd, Interest::READABLE).ok()
+    Process::of(id, i32::try_from(pid).ok()?)
 }

@@ -41,7 +41,7 @@ async fn what_can_not_be_undone_is_named_and_reaped_later() {
     let bench = Bench::new().await;
     let faults = bench.fake.engine().faults();
     faults.inject(Fault::fail("CreateContainer", "Unknown", "no"));
-    faults.inject(Fault::fail("RemovePodSandbox", "Unavailable", "down").times(100));
+    faults.inject(Fault::fail("RemovePodSandbox", "PermissionDenied", "no").times(100));
     let error = bench.run(&spec()).await.unwrap_err();
     assert_eq!(error.leftovers().len(), 1, "{error:?}");
     faults.clear();

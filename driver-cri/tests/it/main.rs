@@ -9,3 +9,4 @@ mod failures;
 mod logs;
 mod pods;
 mod secrets;
+mod stopping;

@@ -5,6 +5,8 @@ use runtime_core::Capability;
 /// What containerd honours and the fake, even as root, does not, with the reason.
 pub const LACKS: &[(Capability, &str)] = &[
     (Capability::PodCgroupParent, "the fake has no cgroups, containers only see files like theirs"),
+    (Capability::ContainerForceKill, "the fake's processes are in no cgroup that would prove whose they are"),
+    (Capability::PodForceKill, "the fake's processes are in no cgroup that would prove whose they are"),
     (
         Capability::ContainerHugepages,
         "accepted without effect, as without the kernel's controller for huge pages",
