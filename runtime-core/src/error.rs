@@ -89,10 +89,7 @@ impl Error {
     /// The input's `field` (a path such as `containers[0].name`) is wrong.
     #[must_use]
     pub fn invalid(field: impl Into<String>, message: impl fmt::Display) -> Self {
-        let field = field.into();
-        let mut error = Self::new(ErrorKind::InvalidArgument, format!("{field}: {message}"));
-        error.0.field = Some(field);
-        error
+        Self::new(ErrorKind::InvalidArgument, message.to_string()).with_field(field)
     }
 
     /// The driver can't do `what` (a call, or a field of the spec).
@@ -172,6 +169,15 @@ impl Error {
             self.0.message = format!("{field}: {message}");
             self.0.field = Some(field);
         }
+        self
+    }
+
+    /// Names the field of the input that it is about (a path such as `containers[0].name`), in front of the message as well.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
+        let field = field.into();
+        self.0.message = format!("{field}: {}", self.0.message);
+        self.0.field = Some(field);
         self
     }
 

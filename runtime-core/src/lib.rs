@@ -9,6 +9,7 @@ mod client;
 pub mod compose;
 mod context;
 mod driver;
+pub mod emulation;
 mod error;
 pub mod events;
 mod facet;

@@ -39,7 +39,7 @@ impl SessionInput {
 }
 
 impl SessionOutput {
-    pub(super) fn new(stream: impl AsyncRead + Send + 'static) -> Self {
+    pub(crate) fn new(stream: impl AsyncRead + Send + 'static) -> Self {
         Self(Some(Box::pin(stream)))
     }
 }
