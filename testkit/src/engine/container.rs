@@ -45,7 +45,7 @@ pub struct Launch {
     pub writable_sys: bool,
     /// A terminal for the process: output and errors are one stream.
     pub tty: bool,
-    /// Keeps standard input open for [`Engine::take_stdin`](super::Engine::take_stdin); otherwise it is empty.
+    /// Keeps standard input open for [`Engine::attach`](super::Engine::attach); otherwise it is empty.
     pub stdin: bool,
     /// In the order in which they are mounted.
     pub mounts: Vec<Mount>,

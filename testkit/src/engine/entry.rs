@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
+use super::attach::Taps;
 use super::confine::{Base, Namespaces};
 use super::core::Shared;
 use super::image::Rootfs;
 use super::log::LogFile;
 use super::process::lock;
 use super::rootfs::{copy_tree, remove_tree};
-use super::streams::{Input, Terminal};
-use super::{Container, ContainerState, EngineError, Exit, ImageRecord, Launch, Object};
+use super::streams::Terminal;
+use super::{Container, ContainerState, EngineError, Exit, ImageRecord, Launch, Object, SharedInput};
 
 /// A container, shared by whoever works on it.
 #[derive(Debug)]
@@ -41,7 +42,9 @@ pub(crate) struct Main {
     pub(crate) handle: Arc<OwnedFd>,
     /// `None`: it runs directly on the host.
     pub(crate) namespaces: Option<Arc<Namespaces>>,
-    pub(crate) stdin: Option<Input>,
+    pub(crate) stdin: Option<SharedInput>,
+    pub(crate) stdout: Taps,
+    pub(crate) stderr: Taps,
     pub(crate) terminal: Option<Terminal>,
 }
 

@@ -101,6 +101,16 @@ pub enum EngineError {
         /// The time it had.
         after: Duration,
     },
+    /// Nothing listens at a port of a pod.
+    #[error("port {port} of the pod: {ipv4}; over IPv6: {ipv6}")]
+    Unreachable {
+        /// The port.
+        port: u16,
+        /// Why not over IPv4.
+        ipv4: Arc<io::Error>,
+        /// Why not over IPv6.
+        ipv6: Arc<io::Error>,
+    },
     /// A pull failed.
     #[error("pull of {reference:?} failed: {error}")]
     Pull {

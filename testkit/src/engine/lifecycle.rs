@@ -10,7 +10,7 @@ use super::core::random_id;
 use super::entry::{Entry, Files};
 use super::process::{lock, signal};
 use super::streams::NO_TERMINAL;
-use super::{Container, ContainerState, Engine, EngineError, Exit, Input, Launch, Object, TerminalSize};
+use super::{Container, ContainerState, Engine, EngineError, Exit, Launch, Object, TerminalSize};
 
 impl Engine {
     /// Makes a container with its own copy of the image's files. It does not run. Fault name `create_container`.
@@ -163,16 +163,6 @@ impl Engine {
             lock(&self.shared().containers).values().map(|entry| entry.snapshot()).collect();
         all.sort_by_key(|container| container.created_at);
         all
-    }
-
-    /// Standard input of a running container, once. `None`: it has none, or it is taken. Dropping it closes it.
-    ///
-    /// # Errors
-    /// [`EngineError::NotFound`].
-    pub fn take_stdin(&self, id: &str) -> Result<Option<Input>, EngineError> {
-        let entry = self.shared().container(id)?;
-        let stdin = lock(&entry.main).as_mut().and_then(|main| main.stdin.take());
-        Ok(stdin)
     }
 
     /// Resizes the terminal of a running container.

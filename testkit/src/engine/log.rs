@@ -9,6 +9,8 @@ use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 
+use super::attach::Taps;
+
 /// Longest piece of a line in one entry.
 const MAX_PIECE_BYTES: usize = 16 * 1024;
 const READ_BYTES: usize = 64 * 1024;
@@ -38,12 +40,8 @@ impl LogFile {
         Ok(())
     }
 
-    /// Writes what a process prints until both streams end. Of each stream the order is kept.
-    pub(crate) async fn pump(&self, stdout: impl AsyncRead + Unpin, stderr: impl AsyncRead + Unpin) {
-        futures::future::join(self.copy("stdout", stdout), self.copy("stderr", stderr)).await;
-    }
-
-    async fn copy(&self, stream: &'static str, mut from: impl AsyncRead + Unpin) {
+    /// Writes what a process prints on a stream, until that ends, and hands it to those who are attached.
+    pub(crate) async fn copy(&self, stream: &'static str, mut from: impl AsyncRead + Unpin, taps: &Taps) {
         let mut pieces = Pieces::new(stream);
         let mut buffer = vec![0; READ_BYTES];
         loop {
@@ -51,7 +49,9 @@ impl LogFile {
             let count = from.read(&mut buffer).await.unwrap_or(0);
             let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
             self.write(&pieces.push(bytes, Timestamp::now())).await;
+            taps.send(bytes).await;
         }
+        taps.close();
         self.write(&pieces.finish(Timestamp::now())).await;
     }
 

@@ -5,9 +5,11 @@
 //! limited privileges and of a network and a process tree that it shares with its pod; otherwise its processes run
 //! directly in a copy of the image ([`Isolation::None`]) and what needs root is refused.
 
+mod attach;
 mod capabilities;
 mod check;
 mod confine;
+mod connect;
 mod container;
 mod core;
 mod entry;
@@ -38,6 +40,7 @@ mod streams;
 mod sweep;
 mod user;
 
+pub use attach::{Attachment, SharedInput};
 pub use capabilities::LinuxCapabilities;
 pub use container::{
     CgroupFile, Container, ContainerState, Exit, Launch, Mount, MountKind, Outcome, PidSpace, Propagation,

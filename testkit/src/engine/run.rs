@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime_core::helpers::signal::Signal;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::attach::Taps;
 use super::check::can_be_sent;
 use super::confine::{Confinement, Namespaces, Pids};
 use super::core::Shared;
@@ -19,7 +21,8 @@ use super::space::Space;
 use super::spawn::{Command, Place, spawn};
 use super::streams::{Output, Streams};
 use super::{
-    ContainerState, EngineError, EventKind, Exit, Isolation, Launch, Object, Outcome, PidSpace, User,
+    ContainerState, EngineError, EventKind, Exit, Isolation, Launch, Object, Outcome, PidSpace, SharedInput,
+    User,
 };
 
 /// What a container that cannot be started exits with, as containerd has it.
@@ -103,20 +106,33 @@ impl Shared {
         // Alone in its process tree, the others end with it.
         let neighbours = namespaces.clone().filter(|_| entry.launch.pids != PidSpace::Container);
         let Streams { stdin, stdout, stderr, terminal } = process.take_streams();
-        let stdin = stdin.filter(|_| entry.launch.stdin);
+        let stdin = stdin.filter(|_| entry.launch.stdin).map(SharedInput::new);
+        let (out, err) = (Taps::default(), Taps::default());
         *lock(&entry.log) = Some(Arc::clone(&log));
-        *lock(&entry.main) = Some(Main { pid, handle: process.handle(), namespaces, stdin, terminal });
+        *lock(&entry.main) = Some(Main {
+            pid,
+            handle: process.handle(),
+            namespaces,
+            stdin,
+            stdout: out.clone(),
+            stderr: err.clone(),
+            terminal,
+        });
         let memory = entry
             .launch
             .memory_limit_bytes
             .map(|limit| MemoryWatch::start(pid, entry.id.clone(), limit, Arc::clone(&self.processes)));
         self.advance(entry, ContainerState::Running { pid, started_at }, EventKind::Started);
+        let taps = [out.clone(), err.clone()];
         let pump = async move {
             let ended = || Box::new(tokio::io::empty()) as Output;
-            log.pump(stdout.unwrap_or_else(ended), stderr.unwrap_or_else(ended)).await;
+            let out = log.copy("stdout", stdout.unwrap_or_else(ended), &out);
+            let err = log.copy("stderr", stderr.unwrap_or_else(ended), &err);
+            futures::future::join(out, err).await;
         };
+        let output = OutputPump { pump: tokio::spawn(pump), taps };
         let (shared, entry) = (Arc::clone(self), Arc::clone(entry));
-        tokio::spawn(supervise(shared, entry, process, neighbours, pump, memory, started_at));
+        tokio::spawn(supervise(shared, entry, process, neighbours, output, memory, started_at));
         Ok(())
     }
 
@@ -254,17 +270,33 @@ impl Entry {
     }
 }
 
+/// What moves a container's output to its log, and to those who are attached.
+struct OutputPump {
+    pump: JoinHandle<()>,
+    taps: [Taps; 2],
+}
+
+impl OutputPump {
+    /// Takes what is left once all processes have ended.
+    async fn finish(mut self) {
+        self.taps.iter().for_each(Taps::process_ended);
+        if timeout(LOG_DRAIN, &mut self.pump).await.is_err() {
+            self.pump.abort();
+        }
+        self.taps.iter().for_each(Taps::close);
+    }
+}
+
 /// Stays with a running container to its end.
 async fn supervise(
     shared: Arc<Shared>,
     entry: Arc<Entry>,
     process: Process,
     neighbours: Option<Arc<Namespaces>>,
-    pump: impl Future<Output = ()> + Send + 'static,
+    output: OutputPump,
     memory: Option<MemoryWatch>,
     started_at: Timestamp,
 ) {
-    let mut pump = tokio::spawn(pump);
     let outcome = process.wait().await;
     let finished_at = Timestamp::now();
     // With walls the kernel has done this; without, what is left of the container must not hold its log.
@@ -280,9 +312,7 @@ async fn supervise(
             kill_tree(pid);
         }
     }
-    if timeout(LOG_DRAIN, &mut pump).await.is_err() {
-        pump.abort();
-    }
+    output.finish().await;
     let oom_killed = memory.is_some_and(|memory| memory.has_killed());
     *lock(&entry.main) = None;
     *lock(&entry.log) = None;

@@ -24,6 +24,8 @@ pub(super) fn classify(error: &EngineError) -> (ErrorKind, bool) {
             }
             _ => (ErrorKind::Unexpected, false),
         },
+        // Whatever is to listen may not do so yet.
+        EngineError::Unreachable { .. } => (ErrorKind::Unavailable, true),
         // An engine that has ended does not come back.
         EngineError::ShutDown => (ErrorKind::Unavailable, false),
     }
@@ -95,7 +97,7 @@ fn field_of_spec(field: &'static str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::{io, time::Duration};
+    use std::{io, sync::Arc, time::Duration};
 
     use super::*;
 
@@ -171,6 +173,15 @@ mod tests {
                 EngineError::io("write", io::Error::from(io::ErrorKind::BrokenPipe)),
                 ErrorKind::Unexpected,
                 false,
+            ),
+            (
+                EngineError::Unreachable {
+                    port: 80,
+                    ipv4: Arc::new(io::ErrorKind::ConnectionRefused.into()),
+                    ipv6: Arc::new(io::ErrorKind::ConnectionRefused.into()),
+                },
+                ErrorKind::Unavailable,
+                true,
             ),
             (EngineError::ShutDown, ErrorKind::Unavailable, false),
         ];

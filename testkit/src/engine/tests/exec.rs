@@ -81,7 +81,7 @@ async fn a_terminal_is_one() {
         let script = "test -t 0 && test -t 1 && test -t 2 && echo yes; read line; echo got $line";
         let launch = Launch { tty: true, stdin: true, ..bed.launch(&["sh", "-c", script]) };
         let id = bed.start(launch).await;
-        let mut stdin = bed.engine.take_stdin(&id).unwrap().unwrap();
+        let stdin = bed.engine.attach(&id).await.unwrap().stdin.unwrap();
         stdin.write_all(b"a line\n").await.unwrap();
         let exit = tokio::time::timeout(LONG, bed.engine.wait_container(&id)).await.unwrap().unwrap();
         assert_eq!(exit.outcome, Outcome::Code(0));

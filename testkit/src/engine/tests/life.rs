@@ -252,13 +252,13 @@ async fn the_log_is_complete_at_the_exit_and_can_be_moved() {
 
     let launch = Launch { stdin: true, ..bed.launch(&["cat"]) };
     let id = bed.start(launch).await;
-    let mut stdin = bed.engine.take_stdin(&id).unwrap().unwrap();
+    let stdin = bed.engine.attach(&id).await.unwrap().stdin.unwrap();
     stdin.write_all(b"old\n").await.unwrap();
     until(|| bed.printed().ends_with("old\n")).await;
     fs::rename(bed.log(), bed.engine.state_dir().join("log.1")).unwrap();
     bed.engine.reopen_log(&id).await.unwrap();
     stdin.write_all(b"new\n").await.unwrap();
-    drop(stdin);
+    stdin.close().await;
     assert_eq!(bed.engine.wait_container(&id).await.unwrap().outcome, Outcome::Code(0));
     assert_eq!(bed.printed(), "new\n");
     bed.end().await;

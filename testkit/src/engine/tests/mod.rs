@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
+mod attach;
+mod connect;
 mod ends;
 mod exec;
 mod life;
