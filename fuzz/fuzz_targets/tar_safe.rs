@@ -8,7 +8,7 @@ use std::path::Path;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use runtime_core::helpers::tar_safe::{Limits, unpack};
+use archive::{EndScanner, Limits, Links, Root, TarError, UnpackOptions, unpack, unpack_with, vet};
 
 #[derive(Debug, Arbitrary)]
 enum Archive<'a> {
@@ -40,6 +40,11 @@ enum Part {
 const LIMITS: Limits = Limits { max_bytes: 1 << 16, max_entries: 64 };
 
 fuzz_target!(|archive: Archive<'_>| {
+    let bytes = match &archive {
+        Archive::Raw(bytes) => bytes.to_vec(),
+        Archive::Entries(entries, _) => tar(entries),
+    };
+    copies_stay_inside(&bytes);
     let outer = tempfile::tempdir().expect("a directory");
     let target = outer.path().join("target");
     let secret = outer.path().join("secret");
@@ -66,6 +71,40 @@ fuzz_target!(|archive: Archive<'_>| {
     let root = fs::canonicalize(&target).expect("a directory");
     no_link_leads_out(&root, &root);
 });
+
+/// Links may say what they like here, and still nothing is written through them.
+fn copies_stay_inside(bytes: &[u8]) {
+    let outer = tempfile::tempdir().expect("a directory");
+    let (target, secret) = (outer.path().join("target"), outer.path().join("secret"));
+    fs::create_dir(&target).expect("a directory");
+    fs::write(&secret, "untouched").expect("a file");
+    let copying = |root| UnpackOptions {
+        limits: LIMITS,
+        links: Links::AsTheyAre,
+        mode_mask: 0o777,
+        times: true,
+        root,
+    };
+    for root in [Root::Any, Root::Named("c".into()), Root::Target] {
+        let _ = unpack_with(bytes, &target, &copying(root));
+    }
+    assert_eq!(fs::read_dir(outer.path()).expect("a directory").count(), 2);
+    assert_eq!(fs::read(&secret).expect("a file"), b"untouched");
+    match vet(bytes, Vec::new()) {
+        Ok(vetted) => {
+            let mut scanner = EndScanner::default();
+            vetted.chunks(100).for_each(|piece| scanner.push(piece).expect("what is vetted is well-formed"));
+            assert!(scanner.at_end());
+            let fresh = outer.path().join("fresh");
+            fs::create_dir(&fresh).expect("a directory");
+            // Names that are too long for the disk, and things that are in each other's way, are left to be found.
+            if let Err(error) = unpack_with(&*vetted, &fresh, &copying(Root::Any)) {
+                assert!(!matches!(error, TarError::Escapes { .. } | TarError::Truncated), "{error}");
+            }
+        }
+        Err(_) => drop(EndScanner::default().push(bytes)),
+    }
+}
 
 fn no_link_leads_out(root: &Path, dir: &Path) {
     for entry in fs::read_dir(dir).expect("a directory") {

@@ -8,6 +8,7 @@ mod capability;
 mod client;
 pub mod compose;
 mod context;
+pub mod copy;
 mod driver;
 pub mod emulation;
 mod error;
@@ -38,9 +39,9 @@ pub use context::Context;
 pub use driver::{Driver, DriverInfo};
 pub use error::{Error, ErrorKind, Result};
 pub use facet::{
-    AttachOptions, Container, ContainerFilter, CreateOptions, EventStream, Exec, ExecOutput, ExistingPolicy,
-    ImageFilter, ImageStore, LogLine, LogOptions, LogSource, LogStream, Pod, PodFilter, PullOptions,
-    PullStream, RunOptions, StopOptions, WaitFor,
+    AttachOptions, Container, ContainerFilter, CopyOptions, CreateOptions, EventStream, Exec, ExecOutput,
+    ExistingPolicy, ImageFilter, ImageStore, LogLine, LogOptions, LogSource, LogStream, Pod, PodFilter,
+    PullOptions, PullStream, RunOptions, StopOptions, WaitFor,
 };
 pub use id::{ContainerId, ImageId, PodId};
 pub use janitor::{Janitor, Recorder};

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use runtime_core::{
-    Capability, Client, ContainerFilter, ContainerPhase, Driver, Error, ErrorKind, ExitCause, LogOptions,
-    PodFilter, PodPhase, PullOptions, Registry, RunOptions, StopOptions, WaitFor,
-    helpers::pull_policy::PullPolicy,
+    Capability, Client, ContainerFilter, ContainerHandle, ContainerPhase, Driver, Error, ErrorKind,
+    ExitCause, LogOptions, PodFilter, PodHandle, PodPhase, PullOptions, Registry, RunOptions, StopOptions,
+    TerminalSize, WaitFor,
+    helpers::{pull_policy::PullPolicy, signal::Signal},
     spec::{Bytes, ContainerSpec, EnvVar, ExecSpec, Mount, PodSpec, Resources},
 };
 use testkit::{
     engine::{Action, Fault, HOST_IMAGE, Isolation},
     memory::{MemoryDriver, MemoryOptions, connect_url},
 };
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// A driver and a client of it.
 struct Bed {
@@ -474,4 +476,90 @@ mod images {
         bed.client.run_pod(&spec.with_pull_secret(secret)).await.unwrap().remove().await.unwrap();
         bed.is_clean().await;
     }
+}
+
+/// A pod that idles, and its container.
+async fn idle(bed: &Bed) -> (PodHandle, ContainerHandle) {
+    let pod = bed.client.run_pod(&one("exec sleep 1000")).await.unwrap();
+    let app = pod.container("app").unwrap();
+    (pod, app)
+}
+
+fn script(script: &str) -> ExecSpec {
+    ExecSpec::new(["sh", "-c", script])
+}
+
+#[tokio::test]
+async fn a_session_has_streams_and_an_end() {
+    let bed = Bed::new().await;
+    let (pod, app) = idle(&bed).await;
+    let mut session = app.start_exec(&script("cat; echo done >&2; exit 7").with_stdin()).await.unwrap();
+    let mut stdin = session.stdin.take().unwrap();
+    stdin.write_all(b"to and fro").await.unwrap();
+    let mut back = [0; 10];
+    session.stdout.as_mut().unwrap().read_exact(&mut back).await.unwrap();
+    assert_eq!(&back, b"to and fro");
+    stdin.shutdown().await.unwrap();
+    let mut rest = String::new();
+    session.stderr.as_mut().unwrap().read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "done\n");
+    // Of the output nothing is left, but its end has not been read.
+    assert!(tokio::time::timeout(Duration::from_millis(50), session.wait()).await.is_err());
+    session.stdout = None;
+    for _ in 0..2 {
+        assert_eq!(session.wait().await.unwrap().cause, ExitCause::Exited(7));
+    }
+    let error = session.resize(TerminalSize::new(80, 24)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidState);
+    session.signal(Signal::TERM).await.unwrap();
+    // Without input its end comes at once.
+    let output = app.start_exec(&script("cat; echo end")).await.unwrap().output(100).await.unwrap();
+    assert_eq!((output.stdout_text().as_str(), output.exit.success()), ("end\n", true));
+    pod.remove().await.unwrap();
+    bed.is_clean().await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_dropped_or_late_ends_its_command() {
+    let bed = Bed::new().await;
+    let (pod, app) = idle(&bed).await;
+    let mut session = app.start_exec(&script("echo up; sleep 1000; echo late")).await.unwrap();
+    let mut stdout = session.stdout.take().unwrap();
+    let mut up = [0; 3];
+    stdout.read_exact(&mut up).await.unwrap();
+    assert_eq!(bed.driver.engine().ledger().execs.len(), 1);
+    drop(session);
+    assert_eq!(stdout.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+    // Nobody reads what it writes, and still its time is up.
+    let endless = script("yes").with_timeout(Duration::from_millis(50));
+    let session = app.start_exec(&endless).await.unwrap();
+    assert_eq!(session.wait().await.unwrap().cause, ExitCause::DeadlineExceeded);
+    let session = app.start_exec(&script("exec sleep 1000")).await.unwrap();
+    session.signal(Signal::INT).await.unwrap();
+    assert_eq!(session.output(0).await.unwrap().exit.cause, ExitCause::Signaled(2));
+    // What it leaves in the background holds its output.
+    let session = app.start_exec(&script("sleep 1000 & echo here")).await.unwrap();
+    let output = session.output(100).await.unwrap();
+    assert_eq!((output.stdout_text().as_str(), output.exit.success()), ("here\n", true));
+    pod.remove().await.unwrap();
+    bed.is_clean().await;
+}
+
+#[tokio::test]
+async fn a_terminal_has_a_size_from_the_start() {
+    let bed = Bed::new().await;
+    let (pod, app) = idle(&bed).await;
+    let script = "stty size; trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.01; done";
+    let spec = self::script(script).with_terminal_size(TerminalSize::new(101, 33));
+    let mut session = app.start_exec(&spec).await.unwrap();
+    assert!(session.stderr.is_none());
+    let mut stdout = BufReader::new(session.stdout.take().unwrap()).lines();
+    assert_eq!(stdout.next_line().await.unwrap().unwrap().trim(), "33 101");
+    assert_eq!(stdout.next_line().await.unwrap().unwrap().trim(), "ready");
+    session.resize(TerminalSize::new(55, 44)).await.unwrap();
+    assert_eq!(stdout.next_line().await.unwrap().unwrap().trim(), "44 55");
+    assert_eq!(stdout.next_line().await.unwrap(), None);
+    assert_eq!(session.wait().await.unwrap().cause, ExitCause::Exited(3));
+    pod.remove().await.unwrap();
+    bed.is_clean().await;
 }

@@ -1,9 +1,12 @@
 //! A handle on a container.
 
+use std::path::Path;
+
 use super::Client;
 use crate::{
-    AttachOptions, ByteStream, ContainerId, ContainerStats, ContainerStatus, ExecOutput, ExecSession,
-    ExitStatus, LogOptions, LogStream, Operation, Result, StopOptions,
+    AttachOptions, ByteStream, ContainerId, ContainerStats, ContainerStatus, CopyOptions, ErrorKind,
+    ExecOutput, ExecSession, ExitStatus, LogOptions, LogStream, Operation, Result, StopOptions,
+    copy::{self, LocalSource, RemotePath},
     spec::{ExecSpec, Resources},
 };
 
@@ -121,6 +124,64 @@ impl ContainerHandle {
         self.client.containers(Operation::ContainerStats)?.stats(&self.client.cx, &self.id).await
     }
 
+    /// Copies a file, directory or symbolic link of this machine into the container, as `docker cp` does:
+    ///
+    /// | `remote` | what happens |
+    /// | --- | --- |
+    /// | is a directory | `local` goes into it, under its own name |
+    /// | is missing, or a file | `local` becomes it, under that name; the directory above must exist |
+    /// | ends with `/` | must be a directory |
+    ///
+    /// With `/.` at the end of `local` its content is meant, without the directory itself. A symbolic link is copied as a
+    /// link, unless `/` is at the end. `remote` is absolute; links on the way to it are followed inside the container.
+    ///
+    /// Modes and times (in whole seconds) are kept; the owner is the container's user. Links stay links, hard links become
+    /// files of their own. Directories that exist get more in them, files that exist are replaced. What is streamed is never
+    /// in memory as a whole.
+    ///
+    /// # Errors
+    /// `NotFound` when `local`, the container, or the directory above `remote` is missing; `InvalidState` when the container
+    /// does not run, or when a directory would take the place of a file or the other way round; `ResourceExhausted` beyond
+    /// the options' bounds; `Failed` when a file changes its size meanwhile, or there is a device, pipe or socket. What was
+    /// copied by then stays, each file whole, but for what [`Container::copy_in`](crate::Container::copy_in) says.
+    pub async fn copy_in(&self, local: impl AsRef<Path>, remote: &str, options: &CopyOptions) -> Result<()> {
+        let source = LocalSource::open(local.as_ref()).await?;
+        let limits = limits(options);
+        let into = self.copy_in_archive(remote, source.into_directory(limits)).await;
+        let Err(error) = into else { return Ok(()) };
+        // Nothing has been written: there is no such directory.
+        let no_directory =
+            error.kind() == ErrorKind::NotFound || error.field().is_some_and(|field| field == "directory");
+        match RemotePath::parse(remote) {
+            Ok(path) if no_directory && !remote.ends_with('/') => {
+                self.copy_in_archive(&path.parent, source.named(path.name, limits)).await
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Copies a file, directory or symbolic link of the container to this machine, by the rules of
+    /// [`copy_in`](Self::copy_in) with the sides changed. `/.` at the end of `remote` means the directory's content.
+    ///
+    /// Modes are kept but for the set-id and sticky bits, the owner is this process' user. Links are made as they are, also
+    /// where they lead elsewhere, and none is followed: whatever the container sends, nothing is written outside of `local`.
+    /// Each file is written under another name beside it, and gets its own when it is whole.
+    ///
+    /// # Errors
+    /// `NotFound` when the container, `remote`, or the directory above `local` is missing; `InvalidState` when the container
+    /// does not run, or when a directory would take the place of a file or the other way round; `ResourceExhausted` beyond
+    /// the options' bounds; `Failed` when the transfer is cut, or the archive tries to leave `local`. What was copied by then
+    /// stays, each file whole.
+    pub async fn copy_out(&self, remote: &str, local: impl AsRef<Path>, options: &CopyOptions) -> Result<()> {
+        let (path, content_only) = match remote.strip_suffix("/.") {
+            Some(directory) => (directory, true),
+            None => (remote, false),
+        };
+        let name = RemotePath::parse(path)?.name;
+        let archive = self.copy_out_archive(path).await?;
+        copy::unpack_local(archive, local.as_ref(), &name, content_only, limits(options)).await
+    }
+
     /// Reads a file or directory of it as a tar archive. See [`Container::copy_out`](crate::Container::copy_out).
     ///
     /// # Errors
@@ -137,4 +198,9 @@ impl ContainerHandle {
         let containers = self.client.containers(Operation::ContainerCopyIn)?;
         containers.copy_in(&self.client.cx, &self.id, directory, archive).await
     }
+}
+
+fn limits(options: &CopyOptions) -> copy::Limits {
+    let CopyOptions { max_bytes, max_entries } = *options;
+    copy::Limits { max_bytes: max_bytes.unwrap_or(u64::MAX), max_entries: max_entries.unwrap_or(u64::MAX) }
 }

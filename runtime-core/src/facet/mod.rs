@@ -11,7 +11,7 @@ pub use container::{Container, LogStream};
 pub use exec::{Exec, ExecOutput};
 pub use image::{ImageStore, PullStream};
 pub use options::{
-    AttachOptions, ContainerFilter, CreateOptions, ExistingPolicy, ImageFilter, LogLine, LogOptions,
-    LogSource, PodFilter, PullOptions, RunOptions, StopOptions, WaitFor,
+    AttachOptions, ContainerFilter, CopyOptions, CreateOptions, ExistingPolicy, ImageFilter, LogLine,
+    LogOptions, LogSource, PodFilter, PullOptions, RunOptions, StopOptions, WaitFor,
 };
 pub use pod::{EventStream, Pod};

@@ -68,6 +68,16 @@ pub struct AttachOptions {
     pub stdin: bool,
 }
 
+/// How files are copied into a container or out of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyOptions {
+    /// The most bytes that all files together may have; more is `ResourceExhausted`. Not said: as many as there are.
+    pub max_bytes: Option<u64>,
+    /// The most files, directories and links; more is `ResourceExhausted`. Not said: as many as there are.
+    pub max_entries: Option<u64>,
+}
+
 /// Which pods are meant. Everything that is said must fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -185,6 +195,14 @@ impl AttachOptions {
     pub fn with_stdin(mut self) -> Self {
         self.stdin = true;
         self
+    }
+}
+
+impl CopyOptions {
+    /// Copies no more than this, for a container that nobody trusts.
+    #[must_use]
+    pub fn at_most(max_bytes: u64, max_entries: u64) -> Self {
+        Self { max_bytes: Some(max_bytes), max_entries: Some(max_entries) }
     }
 }
 

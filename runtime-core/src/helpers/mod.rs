@@ -1,4 +1,4 @@
-//! Rules that every driver needs and none should write twice: pure, without IO (but for [`tar_safe`]).
+//! Rules that every driver needs and none should write twice: pure, without IO.
 //!
 //! Each follows Kubernetes where the systems disagree, and has its own small error type.
 
@@ -18,4 +18,3 @@ pub mod quantity;
 pub mod retry;
 pub mod signal;
 pub mod single_flight;
-pub mod tar_safe;

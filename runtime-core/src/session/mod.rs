@@ -155,3 +155,15 @@ impl fmt::Debug for ExecSession {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_can_be_shared_by_tasks() {
+        fn shared<T: Send + Sync>() {}
+        shared::<ExecSession>();
+        shared::<PortStream>();
+    }
+}

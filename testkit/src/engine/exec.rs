@@ -29,6 +29,8 @@ pub struct ExecLaunch {
     pub stdin: bool,
     /// A terminal for the process.
     pub tty: bool,
+    /// How large the terminal is when the process begins. `None`: not said, as zero by zero.
+    pub terminal_size: Option<TerminalSize>,
     /// Longest it may run. `None`: for ever. Only for [`Engine::exec`].
     pub timeout: Option<Duration>,
     /// Most bytes that are kept of each stream; the rest is read and dropped. Only for [`Engine::exec`].
@@ -48,6 +50,7 @@ impl Default for ExecLaunch {
             user: None,
             stdin: false,
             tty: false,
+            terminal_size: None,
             timeout: None,
             output_limit_bytes: 16 * 1024 * 1024,
             drain: Duration::from_millis(500),
@@ -149,6 +152,11 @@ impl ExecProcess {
         self.process.wait().await
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.process.has_ended()
+    }
+
     /// Sends it a signal. One that has ended is fine.
     ///
     /// # Errors
@@ -219,6 +227,7 @@ impl Shared {
             user: launch.user.or(own.user),
             stdin: launch.stdin,
             tty: launch.tty,
+            terminal_size: launch.terminal_size,
             is_exec: true,
             ..own
         };

@@ -84,9 +84,14 @@ impl Process {
         ended.ok().and_then(|outcome| *outcome).unwrap_or(LOST)
     }
 
+    /// Whether it has ended and been reaped.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.outcome.borrow().is_some()
+    }
+
     /// Kills it with its descendants.
     pub(crate) fn kill(&self) {
-        if self.outcome.borrow().is_none() {
+        if !self.has_ended() {
             kill_tree(self.pid);
         }
     }

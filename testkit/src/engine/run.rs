@@ -202,6 +202,7 @@ impl Shared {
             privileges: entry.launch.privileges,
             stdin: entry.launch.stdin,
             tty: entry.launch.tty,
+            terminal_size: None,
             is_exec: false,
         }
     }

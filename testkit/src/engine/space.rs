@@ -97,6 +97,7 @@ impl Space {
                 },
                 stdin: false,
                 tty: false,
+                terminal_size: None,
                 is_exec: false,
             };
             let place = Place::Pause(space.shares.clone());

@@ -15,7 +15,7 @@ use super::confine::{Confinement, Namespaces, Pids};
 use super::process::{Process, ProcessTable};
 use super::rootfs::{below, resolve_in_root};
 use super::space::Shares;
-use super::streams::{Preparation, Wiring};
+use super::streams::{Preparation, TerminalSize, Wiring};
 use super::user::{ResolvedUser, User};
 use super::{EngineError, LiveProcess, Privileges};
 
@@ -36,6 +36,8 @@ pub(crate) struct Command {
     pub(crate) privileges: Privileges,
     pub(crate) stdin: bool,
     pub(crate) tty: bool,
+    /// The terminal's size before the process begins.
+    pub(crate) terminal_size: Option<TerminalSize>,
     pub(crate) is_exec: bool,
 }
 
@@ -115,7 +117,7 @@ fn spawn_here(
         Place::Direct(files) => root = files,
     }
     // Its terminal, too, is the container's own.
-    let mut wiring = Wiring::new(command.tty, command.stdin)?;
+    let mut wiring = Wiring::new(command)?;
     let user = command.user.as_ref().map(|user| user.resolve(root, &command.groups)).transpose()?;
     let cwd = resolve_in_root(root, Path::new(&command.cwd)).unwrap_or_else(|_| below(root, &command.cwd));
     if !cwd.is_dir() {
@@ -136,7 +138,7 @@ fn spawn_here(
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && pause <= MAX_BUSY_PAUSE => {
                 std::thread::sleep(pause);
                 pause *= 2;
-                wiring = Wiring::new(command.tty, command.stdin)?;
+                wiring = Wiring::new(command)?;
             }
             result => break result.map_err(|error| spawn_error(name, error))?,
         }

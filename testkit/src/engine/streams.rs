@@ -10,7 +10,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::{Child, Command};
 
-use super::EngineError;
+use super::{EngineError, spawn};
 
 /// Where bytes for a process go.
 pub type Input = Box<dyn AsyncWrite + Send + Sync + Unpin>;
@@ -63,12 +63,15 @@ pub(crate) enum Wiring {
 }
 
 impl Wiring {
-    pub(crate) fn new(tty: bool, stdin: bool) -> Result<Self, EngineError> {
-        if !tty {
-            return Ok(Self::Pipes { stdin });
+    pub(crate) fn new(command: &spawn::Command) -> Result<Self, EngineError> {
+        if !command.tty {
+            return Ok(Self::Pipes { stdin: command.stdin });
         }
-        let (pty, pts) =
-            pty_process::open().map_err(|error| EngineError::io("open a terminal", io(error)))?;
+        let failed = |error| EngineError::io("open a terminal", io(error));
+        let (pty, pts) = pty_process::open().map_err(failed)?;
+        if let Some(TerminalSize { rows, columns }) = command.terminal_size {
+            pty.resize(pty_process::Size::new(rows, columns)).map_err(failed)?;
+        }
         Ok(Self::Terminal(pty, pts))
     }
 

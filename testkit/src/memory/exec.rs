@@ -6,7 +6,7 @@ use runtime_core::{
     Operation, Result, spec::ExecSpec,
 };
 
-use super::{MemoryDriver, capabilities::EXEC_OUTPUT_BYTES, error::convert, translate};
+use super::{MemoryDriver, capabilities::EXEC_OUTPUT_BYTES, error::convert, session, translate};
 
 #[async_trait]
 impl Exec for MemoryDriver {
@@ -26,7 +26,10 @@ impl Exec for MemoryDriver {
 
     async fn start(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecSession> {
         self.admit(cx, &Call::ExecStart { id, spec })?;
-        Err(Error::unsupported(Operation::ExecStart))
+        let container = self.engine().container(id.as_str()).map_err(convert)?;
+        let launch = translate::exec_launch(spec, &container.launch, EXEC_OUTPUT_BYTES);
+        let process = self.call(cx, self.engine().exec_stream(id.as_str(), launch)).await?;
+        Ok(session::of_command(process, spec.timeout))
     }
 
     async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession> {

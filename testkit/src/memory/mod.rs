@@ -19,6 +19,7 @@ mod image;
 mod logs;
 mod parts;
 mod pod;
+mod session;
 mod translate;
 
 pub use config::{MemoryOptions, STATE_DIR_VARIABLE};

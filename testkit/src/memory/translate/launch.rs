@@ -14,7 +14,8 @@ use serde_json::json;
 
 use super::{kept::Kept, labels::marked, mounts, security};
 use crate::engine::{
-    CgroupFile, Credentials, ExecLaunch, HOST_IMAGE, ImageRecord, Isolation, Launch, Pod, PodLaunch, User,
+    CgroupFile, Credentials, ExecLaunch, HOST_IMAGE, ImageRecord, Isolation, Launch, Pod, PodLaunch,
+    TerminalSize, User,
 };
 
 /// A pod. Its uid is the caller's, or the one that `compose` gave it.
@@ -119,7 +120,9 @@ pub(in super::super) fn exec_launch(
         env,
         cwd: spec.cwd.clone(),
         user: spec.user.clone().map(User::Name),
+        stdin: spec.stdin,
         tty: spec.tty,
+        terminal_size: spec.terminal_size.map(|size| TerminalSize { rows: size.rows, columns: size.columns }),
         timeout: spec.timeout,
         output_limit_bytes,
         ..ExecLaunch::default()

@@ -17,6 +17,14 @@ pub(super) struct Member<'a, R: Read> {
     pub(super) link: Option<Vec<u8>>,
 }
 
+impl<R: Read> Member<'_, R> {
+    /// Archives older than POSIX mark a directory by its slash only.
+    pub(super) fn is_directory(&self) -> bool {
+        let kind = self.entry.header().entry_type();
+        kind.is_dir() || (kind.is_file() && self.name.ends_with(b"/"))
+    }
+}
+
 /// Who looks at an archive.
 pub(super) trait Visitor {
     /// There is another header: of a member, or of an extension to the next one.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -298,11 +299,11 @@ fn what_is_packed_unpacks_the_same() {
     symlink("run", source.join("link")).unwrap();
     symlink(&long, source.join("long")).unwrap();
     fs::set_permissions(source.join("empty"), fs::Permissions::from_mode(0o500)).unwrap();
-    let archive = pack(&source, Vec::new()).unwrap();
+    let archive = pack(&source, Limits::NONE, Vec::new()).unwrap();
     let copy = Nest::new();
     copy.unpack(&archive).unwrap();
     assert_eq!(tree(&copy.target()), tree(&source));
-    assert_eq!(pack(&source, Vec::new()).unwrap(), archive);
+    assert_eq!(pack(&source, Limits::NONE, Vec::new()).unwrap(), archive);
     // Other readers understand it, too.
     let plain = tempfile::tempdir().unwrap();
     tar::Archive::new(&*archive).unpack(plain.path()).unwrap();
@@ -313,7 +314,172 @@ fn what_is_packed_unpacks_the_same() {
 fn sockets_are_not_packed() {
     let nest = Nest::new();
     let _socket = std::os::unix::net::UnixListener::bind(nest.target().join("socket")).unwrap();
-    assert!(matches!(pack(&nest.target(), Vec::new()), Err(TarError::UnsupportedKind { .. })));
+    assert!(matches!(pack(&nest.target(), Limits::NONE, Vec::new()), Err(TarError::UnsupportedKind { .. })));
+}
+
+fn copying(root: Root) -> UnpackOptions {
+    UnpackOptions { limits: Limits::NONE, links: Links::AsTheyAre, mode_mask: 0o7777, times: true, root }
+}
+
+#[test]
+fn a_copy_is_as_it_was() {
+    let nest = Nest::new();
+    let from = nest.target().join("from");
+    let long = "n".repeat(200);
+    let deep = from.join(&long).join(&long);
+    fs::create_dir_all(&deep).unwrap();
+    fs::create_dir(from.join("empty")).unwrap();
+    fs::write(deep.join("-file\nwith \"quotes\""), "x").unwrap();
+    fs::write(from.join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), "").unwrap();
+    fs::write(from.join("set"), "id").unwrap();
+    fs::set_permissions(from.join("set"), fs::Permissions::from_mode(0o4750)).unwrap();
+    fs::set_permissions(from.join("empty"), fs::Permissions::from_mode(0o500)).unwrap();
+    for (name, to) in
+        [("absolute", "/etc/passwd"), ("dangling", "../../nothing"), ("long", &*"t/".repeat(150))]
+    {
+        symlink(to, from.join(name)).unwrap();
+    }
+    let time = |path: &Path| fs::symlink_metadata(path).unwrap().mtime();
+    for (number, name) in ["set", "empty", "dangling", "."].into_iter().enumerate() {
+        place::set_time(&from.join(name), 1_000_000 + number as u64).unwrap();
+    }
+    let archive = pack_root(&from, "from".as_ref(), Limits::NONE, Vec::new()).unwrap();
+    let vetted = vet(&*archive, Vec::new()).unwrap();
+    for (number, (archive, root)) in
+        [(&archive, Root::Any), (&vetted, Root::Named("from".into())), (&archive, Root::Target)]
+            .into_iter()
+            .enumerate()
+    {
+        let target = nest.target().join(format!("to{number}"));
+        fs::create_dir(&target).unwrap();
+        let into_target = root == Root::Target;
+        unpack_with(&**archive, &target, &copying(root)).unwrap();
+        let to = if into_target { target } else { target.join("from") };
+        for name in ["set", "empty", "dangling"] {
+            assert_eq!(time(&to.join(name)), time(&from.join(name)), "{name}");
+        }
+        assert!(into_target || time(&to) == 1_000_003);
+        let (to, from) = (bytes_tree(&to), bytes_tree(&from));
+        assert_eq!(to, from);
+    }
+}
+
+/// As [`tree`], for names of any bytes.
+fn bytes_tree(dir: &Path) -> BTreeMap<Vec<u8>, (u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let name = path.file_name().unwrap().as_bytes().to_vec();
+        let content = if metadata.is_dir() {
+            format!("{:?}", bytes_tree(&path)).into_bytes()
+        } else if metadata.is_symlink() {
+            fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+        } else {
+            fs::read(&path).unwrap()
+        };
+        found.insert(name, (metadata.permissions().mode() & 0o7777, content));
+    }
+    found
+}
+
+#[test]
+fn one_root_is_one_root_and_gets_its_name() {
+    let archive = Hostile::default().dir("a").file("a/b", "x").hard_link("a/c", "a/b").end();
+    let nest = Nest::new();
+    let unpack = |archive: &[u8], root| unpack_with(archive, &nest.target(), &copying(root));
+    unpack(&archive, Root::Named("new".into())).unwrap();
+    assert_eq!(tree(&nest.target()).into_keys().collect::<Vec<_>>(), ["new", "new/b", "new/c"]);
+    let second = Hostile::default().file("a/b", "x").file("b", "x").end();
+    let error = unpack(&second, Root::Named("new".into())).unwrap_err();
+    assert!(matches!(error, TarError::AnotherRoot { .. }), "{error}");
+    let elsewhere = Hostile::default().file("a", "x").hard_link("a", "b").end();
+    let error = unpack(&elsewhere, Root::Target).unwrap_err();
+    assert!(matches!(error, TarError::InTheWay { .. }), "{error}");
+    let nothing = unpack(&Hostile::default().dir("./").end(), Root::Target).unwrap_err();
+    assert!(matches!(nothing, TarError::Malformed { .. }), "{nothing}");
+}
+
+#[test]
+fn a_file_is_replaced_whole_or_not_at_all() {
+    let nest = Nest::new();
+    fs::write(nest.target().join("a"), "old").unwrap();
+    let whole = Hostile::default().file("a", &"new ".repeat(1000)).end();
+    for cut in [513, 1000, 4000] {
+        let error = nest.unpack(&whole[..cut]).unwrap_err();
+        assert!(matches!(error, TarError::Truncated), "{error}");
+        assert_eq!(tree(&nest.target()).into_keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(fs::read_to_string(nest.target().join("a")).unwrap(), "old");
+    }
+    nest.unpack(&whole).unwrap();
+    let again = Hostile::default().hard_link("b", "a").hard_link("b", "a").hard_link("a", "a").end();
+    nest.unpack(&again).unwrap();
+    assert_eq!(tree(&nest.target()).into_keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(fs::metadata(nest.target().join("a")).unwrap().len(), 4000);
+}
+
+#[test]
+fn packing_has_limits_too() {
+    let nest = Nest::new();
+    fs::write(nest.target().join("a"), "1234").unwrap();
+    let pack = |max_bytes, max_entries| {
+        let limits = Limits { max_bytes, max_entries };
+        pack_root(&nest.target(), "x".as_ref(), limits, io::sink()).map(drop)
+    };
+    pack(4, 2).unwrap();
+    assert!(matches!(pack(3, 2), Err(TarError::TooManyBytes { limit: 3 })));
+    assert!(matches!(pack(4, 1), Err(TarError::TooManyEntries { limit: 1 })));
+}
+
+#[test]
+fn what_is_vetted_has_no_way_out() {
+    let new = Hostile::default;
+    for archive in [
+        new().file("../x", "x"),
+        new().file("/x", "x"),
+        new().symlink("l", "/etc").file("l/x", "x"),
+        new().symlink("a/l", "..").dir("a/l/b"),
+        new().symlink("l", "/etc").hard_link("x", "l/passwd"),
+        new().hard_link("x", "../secret"),
+        new().raw(b'3', "device", "", b"", 0),
+        new().symlink("l", ""),
+    ] {
+        let error = vet(&*archive.end(), Vec::new()).unwrap_err();
+        assert!(!matches!(error, TarError::Io { .. } | TarError::Truncated), "{error}");
+    }
+    let cut = new().file("a", &"x".repeat(2000)).end();
+    for cut in [600, 1500, cut.len() - 1024] {
+        let whole = new().file("a", &"x".repeat(2000)).end();
+        assert!(matches!(vet(&whole[..cut], Vec::new()), Err(TarError::Truncated)), "{cut}");
+    }
+}
+
+#[test]
+fn the_end_is_seen_in_pieces_of_any_size() {
+    let archive = Hostile::default()
+        .dir("d")
+        .file("d/zeros", &"\0".repeat(2048))
+        .raw(b'L', "././@LongLink", "", &[b'n'; 700], 700)
+        .file("n", "x")
+        // The header of a link may say how large its target is.
+        .raw(b'2', "link", "d", b"", 700)
+        .raw(b'x', "pax", "", b"13 size=1000\n", 13)
+        .raw(b'0', "large", "", &[0; 1000], 0)
+        .end();
+    for piece in [1, 7, 511, 512, 513, 4096, archive.len()] {
+        let mut scanner = EndScanner::default();
+        let mut seen = 0;
+        for piece in archive.chunks(piece) {
+            assert!(!scanner.at_end() || seen >= archive.len() - 512, "{piece:?}");
+            scanner.push(piece).unwrap();
+            seen += piece.len();
+        }
+        assert!(scanner.at_end());
+    }
+    let mut scanner = EndScanner::default();
+    scanner.push(&archive[..archive.len() - 1024]).unwrap();
+    assert!(!scanner.at_end());
+    assert!(EndScanner::default().push(&[b'x'; 512]).is_err());
 }
 
 fn any_name() -> impl Strategy<Value = String> {

@@ -45,6 +45,12 @@ pub enum TarError {
         /// The entry's name.
         path: PathBuf,
     },
+    /// There is to be one entry at the root, and this is beside it.
+    #[error("the archive entry {} is not below the archive's one root", .path.display())]
+    AnotherRoot {
+        /// The entry's name.
+        path: PathBuf,
+    },
     /// A device, pipe, socket, sparse file or unknown kind of entry.
     #[error("{} is neither a file, a directory nor a link", .path.display())]
     UnsupportedKind {

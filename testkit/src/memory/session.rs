@@ -1,0 +1,168 @@
+//! A command of the engine as a session.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::{FutureExt, future::BoxFuture};
+use runtime_core::{
+    Error, ErrorKind, ExecSession, ExitCause, ExitStatus, Result, SessionControl, TerminalSize,
+    helpers::signal::Signal,
+};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    time::{Sleep, sleep},
+};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+
+use super::{error::convert, translate};
+use crate::engine::{ExecProcess, Output, TerminalSize as EngineSize};
+
+/// How long a stream may stay silent after the command's end before it counts as ended, though a child that the command
+/// left in the background holds it open.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// Hands a command's streams to a session.
+pub(super) fn of_command(mut process: ExecProcess, timeout: Option<Duration>) -> ExecSession {
+    let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+    let has_terminal = stderr.is_none();
+    let command = Arc::new(Command {
+        process,
+        has_terminal,
+        streams: TaskTracker::new(),
+        time_is_up: AtomicBool::new(false),
+        over: CancellationToken::new(),
+    });
+    let output = |stream: Output| {
+        let process = Arc::clone(&command);
+        let ended = async move {
+            process.process.wait().await;
+        };
+        SessionOutput {
+            stream,
+            ended: ended.boxed().into(),
+            silence: None,
+            open: Some(command.streams.token()),
+        }
+    };
+    let (stdout, stderr) = (stdout.map(output), stderr.map(output));
+    command.streams.close();
+    let mut session = ExecSession::new(Arc::clone(&command));
+    if let Some(stdin) = stdin {
+        session = session.with_stdin(stdin);
+    }
+    if let Some(stdout) = stdout {
+        session = session.with_stdout(stdout);
+    }
+    if let Some(stderr) = stderr {
+        session = session.with_stderr(stderr);
+    }
+    match timeout {
+        Some(timeout) => session.ended_after(timeout),
+        None => session,
+    }
+}
+
+/// The command, held by its session and its streams; it is killed when the session ends.
+struct Command {
+    process: ExecProcess,
+    has_terminal: bool,
+    /// The streams that have not ended.
+    streams: TaskTracker,
+    time_is_up: AtomicBool,
+    /// Its end is not waited for any longer: its output may stay where it is.
+    over: CancellationToken,
+}
+
+#[async_trait]
+impl SessionControl for Command {
+    async fn resize(&self, size: TerminalSize) -> Result<()> {
+        if !self.has_terminal {
+            return Err(Error::new(ErrorKind::InvalidState, "the command has no terminal"));
+        }
+        self.process.resize(EngineSize { rows: size.rows, columns: size.columns }).map_err(convert)
+    }
+
+    async fn signal(&self, signal: Signal) -> Result<()> {
+        self.process.signal(signal.number()).map_err(convert)
+    }
+
+    async fn wait(&self) -> Result<ExitStatus> {
+        let outcome = self.process.wait().await;
+        tokio::select! {
+            () = self.streams.wait() => {}
+            () = self.over.cancelled() => {}
+        }
+        if self.time_is_up.load(Ordering::Acquire) {
+            return Ok(ExitStatus::new(ExitCause::DeadlineExceeded));
+        }
+        Ok(translate::outcome(outcome))
+    }
+
+    fn end(&self) {
+        self.process.kill();
+        self.over.cancel();
+    }
+
+    fn time_is_up(&self) {
+        if !self.process.has_ended() {
+            self.time_is_up.store(true, Ordering::Release);
+            self.process.kill();
+        }
+        self.over.cancel();
+    }
+}
+
+/// What a command writes. It ends with the command's last byte, or when nothing comes any more though somebody holds it
+/// open.
+struct SessionOutput {
+    stream: Output,
+    /// The command's end; `None` when it was seen.
+    ended: Option<BoxFuture<'static, ()>>,
+    silence: Option<Pin<Box<Sleep>>>,
+    /// Given back at the end of the stream.
+    open: Option<TaskTrackerToken>,
+}
+
+impl AsyncRead for SessionOutput {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.open.is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        match Pin::new(&mut this.stream).poll_read(cx, buffer) {
+            Poll::Ready(Ok(())) if buffer.filled().len() > before || buffer.remaining() == 0 => {
+                this.silence = None;
+                return Poll::Ready(Ok(()));
+            }
+            // A terminal whose last process has gone is an error, and no news.
+            Poll::Ready(_) => {}
+            Poll::Pending => {
+                if let Some(ended) = &mut this.ended {
+                    ready!(ended.as_mut().poll(cx));
+                    this.ended = None;
+                }
+                let silence = this.silence.get_or_insert_with(|| Box::pin(sleep(SILENCE)));
+                ready!(silence.as_mut().poll(cx));
+            }
+        }
+        this.open = None;
+        Poll::Ready(Ok(()))
+    }
+}
