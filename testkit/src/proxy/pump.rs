@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use super::call::{Awaited, CallAction, CallWatch};
 use super::chunk::{CHUNK_BYTES, Course, Plan, Stop};
 use super::endpoint::{Reader, Stream};
-use super::rule::{Active, Direction};
+use super::rule::{Direction, RuleSet};
 
-pub(super) type Rules = watch::Receiver<Vec<Active>>;
+pub(super) type Rules = watch::Receiver<RuleSet>;
 
 /// What one connection needs from the proxy.
 #[derive(Debug)]
@@ -41,10 +42,13 @@ pub(super) async fn run(link: Link<'_>, mut client: Stream, mut server: Stream) 
     let ended = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
+        let awaited = Awaited::default();
         let course = |direction| Course::new(link.connection, direction, link.seed);
+        let calls = |direction| CallWatch::new(direction, awaited.clone(), link.seed);
         tokio::try_join!(
             pump(
                 course(Direction::ToServer),
+                calls(Direction::ToServer),
                 link.rules.clone(),
                 from_client,
                 to_server,
@@ -52,6 +56,7 @@ pub(super) async fn run(link: Link<'_>, mut client: Stream, mut server: Stream) 
             ),
             pump(
                 course(Direction::ToClient),
+                calls(Direction::ToClient),
                 link.rules.clone(),
                 from_server,
                 to_client,
@@ -67,14 +72,16 @@ pub(super) async fn run(link: Link<'_>, mut client: Stream, mut server: Stream) 
 
 async fn pump(
     mut course: Course,
+    mut calls: CallWatch,
     mut rules: Rules,
     mut reader: Reader<'_>,
     mut writer: impl AsyncWrite + Unpin,
     counter: &AtomicU64,
 ) -> Result<(), Broken> {
     let mut buffer = vec![0; CHUNK_BYTES];
+    let mut is_garbled = false;
     loop {
-        let plan = course.plan(&rules.borrow_and_update());
+        let plan = course.plan(&rules.borrow_and_update().bytes);
         if let Some((0, stop)) = plan.stop {
             match stop {
                 Stop::Cut => return Err(Broken::Cut),
@@ -99,11 +106,31 @@ async fn pump(
         if size == 0 {
             return Ok(writer.shutdown().await?);
         }
-        let chunk = &mut buffer[..size];
         slow_down(&plan, size, &mut rules).await;
-        course.pass(chunk, &plan);
-        writer.write_all(chunk).await?;
-        counter.fetch_add(size as u64, Ordering::Relaxed);
+        let hits = calls.hits(&buffer[..size], &rules.borrow().calls);
+        let mut passed = 0;
+        // What comes before a hit is passed on first.
+        for (end, hit) in hits.into_iter().map(|(at, rule)| (at, Some(rule))).chain([(size, None)]) {
+            let chunk = &mut buffer[passed..end];
+            passed = end;
+            course.pass(chunk, &plan);
+            if is_garbled {
+                calls.garble(chunk);
+            }
+            writer.write_all(chunk).await?;
+            counter.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            let Some(rule) = hit else { continue };
+            match rule.rule.action {
+                CallAction::Cut => return Err(Broken::Cut),
+                CallAction::Reset => return Err(Broken::Reset),
+                CallAction::Hang => rule.removed.cancelled().await,
+                CallAction::Delay(delay) => {
+                    // Removing the rule ends the wait.
+                    let _ = timeout(delay, rule.removed.cancelled()).await;
+                }
+                CallAction::Garble => is_garbled = true,
+            }
+        }
     }
 }
 
@@ -115,7 +142,7 @@ async fn slow_down(plan: &Plan, size: usize, rules: &mut Rules) {
     }
     tokio::select! {
         () = sleep(wait) => {}
-        () = async { while !rules.borrow().is_empty() { changed(rules).await } } => {}
+        () = async { while rules.borrow().len() > 0 { changed(rules).await } } => {}
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::call::ActiveCall;
 
 /// Which connections a rule is for, which way, and what happens there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +88,27 @@ pub enum Action {
 /// Names a rule that was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub(super) u64);
+
+/// All rules of a moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RuleSet {
+    pub(super) bytes: Vec<Active>,
+    pub(super) calls: Vec<Arc<ActiveCall>>,
+}
+
+impl RuleSet {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() + self.calls.len()
+    }
+
+    /// Takes rules out; what they hold up goes on.
+    pub(super) fn remove(&mut self, is_gone: impl Fn(RuleId) -> bool) {
+        self.bytes.retain(|rule| !is_gone(rule.id));
+        for rule in self.calls.extract_if(.., |rule| is_gone(rule.id)) {
+            rule.removed.cancel();
+        }
+    }
+}
 
 /// A rule as the proxy holds it, with its connections resolved to numbers.
 #[derive(Debug, Clone)]

@@ -12,9 +12,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::call::{ActiveCall, CallRule};
 use super::endpoint::{Endpoint, Listener, Stream};
 use super::pump::{self, Link};
-use super::rule::{Active, Rule, RuleId};
+use super::rule::{Active, Rule, RuleId, RuleSet};
 
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(1);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_millis(256);
@@ -72,7 +73,7 @@ pub struct FaultProxy {
 struct Shared {
     upstream: Endpoint,
     seed: u64,
-    rules: watch::Sender<Vec<Active>>,
+    rules: watch::Sender<RuleSet>,
     connections: AtomicU64,
     refused: AtomicU64,
     to_server_bytes: AtomicU64,
@@ -102,7 +103,7 @@ impl FaultProxy {
         let shared = Arc::new(Shared {
             upstream,
             seed: options.seed.or_else(seed_from_environment).unwrap_or_else(random_seed),
-            rules: watch::Sender::new(Vec::new()),
+            rules: watch::Sender::new(RuleSet::default()),
             connections: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             to_server_bytes: AtomicU64::new(0),
@@ -131,20 +132,33 @@ impl FaultProxy {
         let id = RuleId(self.next_rule.fetch_add(1, Ordering::Relaxed));
         self.shared.rules.send_modify(|rules| {
             let accepted = self.shared.connections.load(Ordering::SeqCst);
-            rules.push(Active::new(id, &rule, accepted));
+            rules.bytes.push(Active::new(id, &rule, accepted));
         });
         id
     }
 
+    /// Adds a rule for one call, of a living connection or one to come.
+    pub fn add_call(&self, rule: CallRule) -> RuleId {
+        let id = RuleId(self.next_rule.fetch_add(1, Ordering::Relaxed));
+        self.shared.rules.send_modify(|rules| rules.calls.push(Arc::new(ActiveCall::new(id, rule))));
+        id
+    }
+
+    /// Whether the call that a rule of [`add_call`](Self::add_call) is for has come; false for a rule that is gone.
+    #[must_use]
+    pub fn has_hit(&self, id: RuleId) -> bool {
+        self.shared.rules.borrow().calls.iter().any(|rule| rule.id == id && rule.hits() > 0)
+    }
+
     /// Removes a rule; what it held up goes on. A rule that is gone already is fine.
     pub fn remove(&self, id: RuleId) {
-        self.shared.rules.send_modify(|rules| rules.retain(|rule| rule.id != id));
+        self.shared.rules.send_modify(|rules| rules.remove(|rule| rule == id));
     }
 
     /// Removes every rule; what they held up goes on. A socket that is down stays down until
     /// [`listen`](Self::listen).
     pub fn heal(&self) {
-        self.shared.rules.send_modify(Vec::clear);
+        self.shared.rules.send_modify(|rules| rules.remove(|_| true));
     }
 
     /// Closes the connections that live now.
@@ -236,7 +250,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>) {
         };
         pause = ACCEPT_PAUSE_MIN;
         let number = shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
-        if shared.rules.borrow().iter().any(|rule| rule.refuses(number)) {
+        if shared.rules.borrow().bytes.iter().any(|rule| rule.refuses(number)) {
             shared.refused.fetch_add(1, Ordering::Relaxed);
             continue;
         }

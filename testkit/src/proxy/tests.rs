@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::endpoint::Stream;
+use super::frame::tests::{frame, preface};
 use super::*;
 
 /// A proxy before an echo server, in a directory of its own.
@@ -339,4 +340,88 @@ async fn dropping_ends_connections_and_removes_the_socket() {
     assert_eq!(rest(&mut client).await.0, 0);
     assert_eq!(rest(&mut server).await.0, 0);
     assert!(!path.exists());
+}
+
+/// The beginning of an HTTP/2 connection with two requests, each of a HEADERS and a DATA frame.
+fn two_calls() -> [Vec<u8>; 3] {
+    let call = |stream| [frame(1, stream, 6), frame(0, stream, 10)].concat();
+    [[preface(), frame(4, 0, 0)].concat(), call(1), call(3)]
+}
+
+fn at_call(call: u64, at: Moment, action: CallAction) -> CallRule {
+    CallRule { call, at, action }
+}
+
+#[tokio::test]
+async fn a_call_is_cut_before_its_request() {
+    let [start, first, second] = two_calls();
+    let all = [&start[..], &first, &second].concat();
+    let bench = unix().await;
+    let rule = bench.proxy.add_call(at_call(2, Moment::Request, CallAction::Cut));
+    let mut client = bench.client().await;
+    send(&mut client, &all).await;
+    rest(&mut client).await;
+    assert_eq!(bench.proxy.counters().to_server_bytes, (start.len() + first.len()) as u64);
+    assert!(bench.proxy.has_hit(rule));
+}
+
+#[tokio::test]
+async fn an_answer_is_known_by_its_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let (listener, upstream) = Endpoint::Unix(dir.path().join("server")).bind().unwrap();
+    let listen = Endpoint::Unix(dir.path().join("proxy"));
+    let proxy = FaultProxy::start(listen, upstream, Options::seed(7)).await.unwrap();
+    let rule = proxy.add_call(at_call(1, Moment::Response, CallAction::Garble));
+    let mut client = proxy.endpoint().connect().await.unwrap();
+    let mut server = within(listener.accept()).await.unwrap();
+    let requests = two_calls().concat();
+    send(&mut client, &requests).await;
+    assert_eq!(receive(&mut server, requests.len()).await, requests);
+
+    let (other, answer) = (frame(1, 3, 4), frame(1, 1, 4));
+    send(&mut server, &[&other[..], &answer, &answer].concat()).await;
+    assert_eq!(receive(&mut client, other.len()).await, other);
+    let garbled = receive(&mut client, 2 * answer.len()).await;
+    let sent = [&answer[..], &answer].concat();
+    assert!(garbled.iter().zip(sent).all(|(garbled, sent)| *garbled != sent));
+    assert!(proxy.has_hit(rule));
+}
+
+#[tokio::test]
+async fn a_call_hangs_until_the_rule_is_removed_and_calls_are_counted_over_connections() {
+    let bench = unix().await;
+    let [start, first, second] = two_calls();
+    let rule = bench.proxy.add_call(at_call(2, Moment::Request, CallAction::Hang));
+    let begin = [&start[..], &first].concat();
+    let mut client = bench.client().await;
+    send(&mut client, &begin).await;
+    assert_eq!(receive(&mut client, begin.len()).await, begin);
+
+    let mut other = bench.client().await;
+    send(&mut other, &begin).await;
+    assert_eq!(receive(&mut other, start.len()).await, start);
+    assert_silent(&mut other).await;
+    send(&mut client, &second).await;
+    assert_eq!(receive(&mut client, second.len()).await, second);
+    bench.proxy.remove(rule);
+    assert_eq!(receive(&mut other, first.len()).await, first);
+}
+
+#[tokio::test]
+async fn a_call_is_delayed_and_the_next_is_not() {
+    let bench = unix().await;
+    let [start, first, second] = two_calls();
+    let delay = Duration::from_millis(60);
+    bench.proxy.add_call(at_call(1, Moment::Request, CallAction::Delay(delay)));
+    let mut client = bench.client().await;
+    let begun = Instant::now();
+    let begin = [&start[..], &first].concat();
+    send(&mut client, &begin).await;
+    receive(&mut client, begin.len()).await;
+    assert!(begun.elapsed() >= delay, "{:?}", begun.elapsed());
+
+    bench.proxy.heal();
+    bench.proxy.add_call(at_call(2, Moment::Request, CallAction::Delay(Duration::from_secs(3600))));
+    send(&mut client, &second).await;
+    receive(&mut client, second.len()).await;
 }
