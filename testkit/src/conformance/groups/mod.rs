@@ -3,6 +3,7 @@
 mod bad_input;
 mod contract;
 mod exec;
+mod faults;
 mod images;
 mod lifecycle;
 mod logs;
@@ -30,6 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         network::CASES,
         volumes::CASES,
         secrets::CASES,
+        faults::CASES,
     ]
     .into_iter()
     .flatten()
