@@ -15,7 +15,7 @@ use tonic::{
 
 use crate::{
     config::Endpoint,
-    error::{Refusal, unreachable},
+    error::{Refusal, found_the_connection_closed, unreachable},
 };
 
 /// The largest message sent or taken. A list of 20,000 containers is about 30 MiB.
@@ -27,6 +27,10 @@ const WINDOW_BYTES: u32 = 4 << 20;
 /// The runtime's deadline is a little longer than the call's own, so that it doesn't answer at the same moment as the call
 /// ends here; and in whole steps, so that the header is mostly one that the connection has seen before and indexed.
 const DEADLINE_STEP_MILLIS: u64 = 100;
+
+/// How often a call is tried whose connection turns out to have been closed before anything of it was sent. One that can't
+/// connect is not tried again: that is up to the caller.
+const MAX_TRIES: u32 = 3;
 
 /// Both services over one channel. Cheap to clone. A connection that was lost is made anew by the next call.
 #[derive(Debug, Clone)]
@@ -44,14 +48,15 @@ macro_rules! calls {
                 cx: &Context,
                 request: cri::$request,
             ) -> Result<cri::$response, Refusal> {
-                let mut client = self.$service.clone();
-                let call = async move {
-                    Ok(client.$call(with_context(cx, request)).await)
-                };
-                match cx.run(call).await {
-                    Ok(Ok(response)) => Ok(response.into_inner()),
-                    Ok(Err(status)) => Err(Refusal::new(&status)),
-                    Err(error) => Err(Refusal { code: None, error }),
+                let mut tries = 1;
+                loop {
+                    let (mut client, request) = (self.$service.clone(), with_context(cx, request.clone()));
+                    match cx.run(async { Ok(client.$call(request).await) }).await {
+                        Ok(Ok(response)) => return Ok(response.into_inner()),
+                        Ok(Err(status)) if tries < MAX_TRIES && found_the_connection_closed(&status) => tries += 1,
+                        Ok(Err(status)) => return Err(Refusal::new(&status)),
+                        Err(error) => return Err(Refusal::ended(error)),
+                    }
                 }
             })*
         }

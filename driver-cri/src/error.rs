@@ -40,6 +40,8 @@ const SHORTEST_SECRET: usize = 4;
 pub(crate) struct Refusal {
     pub(crate) code: Option<Code>,
     pub(crate) error: Error,
+    /// Whether the runtime can't have heard of the call.
+    pub(crate) never_sent: bool,
 }
 
 impl Refusal {
@@ -47,9 +49,21 @@ impl Refusal {
     pub(crate) fn new(status: &Status) -> Self {
         match status.source() {
             // A status of the runtime comes without a source; one that the transport made up has the cause as one.
-            None => Self { code: Some(status.code()), error: answered(status) },
-            Some(source) => Self { code: None, error: of_transport(source) },
+            None => Self { code: Some(status.code()), error: answered(status), never_sent: false },
+            Some(source) => {
+                Self { code: None, error: of_transport(source), never_sent: was_never_sent(status) }
+            }
         }
+    }
+
+    /// The call ended here, without an answer.
+    pub(crate) fn ended(error: Error) -> Self {
+        Self { code: None, error, never_sent: false }
+    }
+
+    /// Whether the runtime may be doing what it was asked for, or have done it: its answer never came.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.code.is_none() && !self.never_sent
     }
 
     pub(crate) fn is_not_found(&self) -> bool {
@@ -73,12 +87,12 @@ impl Refusal {
     /// Takes secrets out of the runtime's words, which may quote what it was given.
     pub(crate) fn without<'a>(self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let message = redacted(self.error.message(), secrets);
-        Self { code: self.code, error: self.rebuilt(self.error.kind(), message) }
+        Self { error: self.rebuilt(self.error.kind(), message), ..self }
     }
 
     /// The same with better words of the runtime's.
     pub(crate) fn saying(self, message: String) -> Self {
-        Self { code: self.code, error: self.rebuilt(self.error.kind(), message) }
+        Self { error: self.rebuilt(self.error.kind(), message), ..self }
     }
 
     fn rebuilt(&self, kind: ErrorKind, message: String) -> Error {
@@ -105,6 +119,24 @@ fn answered(status: &Status) -> Error {
         message => message,
     };
     Error::new(kind, message).with_transient(transient).with_context("code", format!("{:?}", status.code()))
+}
+
+/// Whether a call came to a connection that had just been closed: nothing of it was sent, and the next one gets another
+/// connection.
+pub(crate) fn found_the_connection_closed(status: &Status) -> bool {
+    let first = status.source();
+    std::iter::successors(first, |&error| error.source())
+        .any(|error| error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled))
+}
+
+/// Whether there was no connection to send a call on.
+fn was_never_sent(status: &Status) -> bool {
+    use std::io::ErrorKind as Io;
+    let first = status.source();
+    let mut io = std::iter::successors(first, |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>());
+    found_the_connection_closed(status)
+        || io.any(|error| matches!(error.kind(), Io::NotFound | Io::ConnectionRefused | Io::PermissionDenied))
 }
 
 /// The connection failed, or the other side does not speak the protocol.

@@ -23,6 +23,7 @@ mod exec;
 mod image;
 mod log_directory;
 mod logs;
+mod lost;
 mod options;
 mod parts;
 mod persist;

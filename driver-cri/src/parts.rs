@@ -15,6 +15,7 @@ use crate::{
     error::Refusal,
     image,
     log_directory::{self, Held},
+    lost,
     options::CriPodOptions,
     translate::{self, marks},
 };
@@ -178,6 +179,10 @@ impl CriDriver {
         mark: &str,
         directory: Option<Held>,
     ) -> Error {
+        if refusal.is_lost() {
+            lost::wait_for(|| self.find_sandbox(cx, mark)).await;
+            return refusal.into();
+        }
         // All pods, since one that others made has no mark to be found by.
         let Ok(pods) = self.client().list_pod_sandbox(cx, cri::ListPodSandboxRequest::default()).await else {
             return refusal.into();
@@ -212,6 +217,9 @@ impl CriDriver {
         spec: &ContainerSpec,
         mark: &str,
     ) -> Error {
+        if refusal.is_lost() {
+            lost::wait_for(|| self.find_container(cx, mark)).await;
+        }
         if !refusal.is_vague() {
             return refusal.into();
         }
