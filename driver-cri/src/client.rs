@@ -77,6 +77,8 @@ calls! {
     runtime.remove_container(RemoveContainerRequest) -> RemoveContainerResponse;
     runtime.container_status(ContainerStatusRequest) -> ContainerStatusResponse;
     runtime.list_containers(ListContainersRequest) -> ListContainersResponse;
+    runtime.exec(ExecRequest) -> ExecResponse;
+    runtime.attach(AttachRequest) -> AttachResponse;
     runtime.exec_sync(ExecSyncRequest) -> ExecSyncResponse;
     images.pull_image(PullImageRequest) -> PullImageResponse;
     images.image_status(ImageStatusRequest) -> ImageStatusResponse;

@@ -9,6 +9,7 @@ use runtime_core::{
     Call, Capabilities, Container, Context, Driver, DriverInfo, Error, ErrorKind, Exec, Health, ImageStore,
     Janitor, Leftover, Object, Pod, Result, admit, compose,
 };
+use tokio_util::task::TaskTracker;
 use tonic::Code;
 use url::Url;
 
@@ -17,7 +18,9 @@ use crate::{
     client::Client,
     config::{Config, Endpoint},
     error::Refusal,
+    host_process::Claims,
     process,
+    streaming::Dialects,
     translate::status,
 };
 
@@ -37,6 +40,9 @@ struct Inner {
     config: Config,
     client: Client,
     janitor: Janitor,
+    dialects: Dialects,
+    claims: Arc<Claims>,
+    tasks: TaskTracker,
 }
 
 /// Connects to a runtime, and learns who it is and what it can do.
@@ -56,7 +62,16 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
     };
     let capabilities = capabilities::of(&config, &status, processes);
     let janitor = Janitor::default();
-    Ok(CriDriver(Arc::new(Inner { info, capabilities, config, client, janitor })))
+    Ok(CriDriver(Arc::new(Inner {
+        info,
+        capabilities,
+        config,
+        client,
+        janitor,
+        dialects: Dialects::default(),
+        claims: Arc::default(),
+        tasks: TaskTracker::new(),
+    })))
 }
 
 /// Connects to the runtime at a `cri:` URL; see [`Config`].
@@ -95,6 +110,25 @@ impl CriDriver {
 
     pub(crate) fn janitor(&self) -> &Janitor {
         &self.0.janitor
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.0.config.endpoint
+    }
+
+    /// What its streaming server speaks.
+    pub(crate) fn dialects(&self) -> &Dialects {
+        &self.0.dialects
+    }
+
+    /// The processes of its sessions.
+    pub(crate) fn claims(&self) -> &Arc<Claims> {
+        &self.0.claims
+    }
+
+    /// Work that nobody waits for: what it takes to end sessions that were dropped.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
     }
 
     /// The directory below which pods have their logs.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use k8s_cri::v1 as cri;
 use runtime_core::{
     AttachOptions, Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExecSession, ExitCause,
-    ExitStatus, Operation, Result, spec::ExecSpec,
+    ExitStatus, Result, SessionControl, spec::ExecSpec,
 };
 use tonic::Code;
 
@@ -15,6 +15,7 @@ use crate::{
     driver::CriDriver,
     error::Refusal,
     stop::whole_seconds,
+    streaming::{self, Wanted},
 };
 
 /// The most output of a command, both streams together. Runtimes cut each stream at 16 MiB without a word, and containerd's
@@ -30,6 +31,10 @@ impl Exec for CriDriver {
         self.admit(cx, &Call::ExecSync { id, spec })?;
         if !self.may_be_container(cx, id.as_str()).await? {
             return Err(missing(id));
+        }
+        if spec.tty {
+            // CRI's own call knows no terminals.
+            return self.collect(cx, id, spec).await;
         }
         let request = cri::ExecSyncRequest {
             container_id: id.as_str().to_owned(),
@@ -56,23 +61,46 @@ impl Exec for CriDriver {
 
     async fn start(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecSession> {
         self.admit(cx, &Call::ExecStart { id, spec })?;
-        Err(Error::unsupported(Operation::ExecStart))
+        if !self.may_be_container(cx, id.as_str()).await? {
+            return Err(missing(id));
+        }
+        let wanted = Wanted { stdin: spec.stdin, tty: spec.tty, has_kill: false };
+        let session = streaming::exec(self, cx, id, &spec.command, wanted).await?;
+        if let Some(size) = spec.terminal_size {
+            session.remote.resize(size).await?;
+        }
+        let session = session.into_session();
+        Ok(match spec.timeout {
+            Some(timeout) => session.ended_after(timeout),
+            None => session,
+        })
     }
 
     async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession> {
         self.admit(cx, &Call::ExecAttach { id, options })?;
-        Err(Error::unsupported(Operation::ExecAttach))
+        streaming::attach(self, cx, id, options).await
     }
 }
 
 impl CriDriver {
+    /// Runs a command to its end over a session.
+    async fn collect(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecOutput> {
+        let session = self.start(cx, id, spec).await?;
+        let output = cx.run(session.output(MAX_OUTPUT_BYTES)).await?;
+        match output.exit.cause {
+            ExitCause::DeadlineExceeded => Err(killed()),
+            ExitCause::StreamLost => {
+                Err(Error::new(ErrorKind::Unavailable, "the connection to the command was lost").transient())
+            }
+            _ => Ok(output),
+        }
+    }
+
     /// Finds out why a command gave no output, from how its container is.
-    async fn why_no_exec(&self, refusal: Refusal, cx: &Context, id: &ContainerId) -> Error {
+    pub(crate) async fn why_no_exec(&self, refusal: Refusal, cx: &Context, id: &ContainerId) -> Error {
         match refusal.code {
             Some(Code::ResourceExhausted | Code::OutOfRange) => too_much(),
-            Some(Code::DeadlineExceeded) => {
-                Error::new(ErrorKind::DeadlineExceeded, "the command was killed when its time was up")
-            }
+            Some(Code::DeadlineExceeded) => killed(),
             _ if refusal.is_vague() => match self.find_container_status(cx, id.as_str(), false).await {
                 Ok(None) => missing(id),
                 // One that ends at this moment is still shown as running when its process is gone already.
@@ -84,6 +112,10 @@ impl CriDriver {
             _ => refusal.into(),
         }
     }
+}
+
+fn killed() -> Error {
+    Error::new(ErrorKind::DeadlineExceeded, "the command was killed when its time was up")
 }
 
 fn too_much() -> Error {

@@ -20,6 +20,7 @@ mod container;
 mod driver;
 mod error;
 mod exec;
+mod host_process;
 mod image;
 mod log_directory;
 mod logs;
@@ -30,6 +31,7 @@ mod persist;
 mod pod;
 mod process;
 mod stop;
+mod streaming;
 pub mod translate;
 mod wait;
 

@@ -81,7 +81,7 @@ pub(crate) async fn are_shared_with(socket: &Path) -> bool {
 }
 
 /// Opens a process, then has it prove whose it is.
-fn hold(id: &str, pid: i32) -> Option<OwnedFd> {
+pub(crate) fn hold(id: &str, pid: i32) -> Option<OwnedFd> {
     let pidfd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::NONBLOCK).ok()?;
     let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     belongs(&cgroups, id).then_some(pidfd)

@@ -69,8 +69,12 @@ pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Resu
     }
 }
 
+/// The pid of a container's first process, as the runtime has it.
+pub(crate) fn pid(info: &Info) -> Option<i32> {
+    i32::try_from(info.document()?.get("pid")?.as_i64()?).ok()
+}
+
 /// The container's first process, if it is one of this host as seen from here.
 fn process(id: &str, info: &Info) -> Option<Process> {
-    let pid = info.document()?.get("pid")?.as_i64()?;
-    Process::of(id, i32::try_from(pid).ok()?)
+    Process::of(id, pid(info)?)
 }

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod name;
 pub mod pull_policy;
 pub mod quantity;
+pub mod remote_status;
 pub mod retry;
 pub mod signal;
 pub mod single_flight;

@@ -124,6 +124,12 @@ impl Connection {
         }
     }
 
+    /// Whether the socket is not read now, because streams are full that nobody reads. The peer can't be heard then, also
+    /// not its answers to pings.
+    pub fn is_held_back(&self) -> bool {
+        self.handle.shared.lock().paused()
+    }
+
     /// Waits until the connection has ended, and says why.
     pub async fn closed(&self) -> CloseReason {
         let mut closed = self.handle.shared.closed.subscribe();

@@ -1,0 +1,198 @@
+//! Bytes between a connection and who reads one of its channels: bounded, and never copied but into the reader's buffer.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// From how many bytes that nobody has read the sender waits.
+pub(super) const LIMIT_BYTES: usize = 256 << 10;
+
+/// Makes a queue.
+pub(super) fn queue() -> (Sender, Receiver) {
+    let shared = Arc::new(Mutex::new(State::default()));
+    (Sender(Arc::clone(&shared)), Receiver(shared))
+}
+
+#[derive(Default)]
+struct State {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+    end: Option<End>,
+    /// Nobody reads any more.
+    abandoned: bool,
+    reader: Option<Waker>,
+    sender: Option<Waker>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    Broken,
+}
+
+type Shared = Arc<Mutex<State>>;
+
+/// The connection's end. Dropped before [`end`](Self::end), it leaves the stream broken.
+pub(super) struct Sender(Shared);
+
+/// The reader's end. When it is dropped, what still comes is thrown away.
+pub(super) struct Receiver(Shared);
+
+fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sender {
+    /// Hands bytes over, once there is room.
+    pub(super) async fn send(&mut self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
+        poll_fn(|cx| {
+            let state = &mut *lock(&self.0);
+            if state.abandoned || state.bytes < LIMIT_BYTES {
+                return Poll::Ready(());
+            }
+            state.sender = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        let state = &mut *lock(&self.0);
+        if !state.abandoned {
+            state.bytes += chunk.len();
+            state.chunks.push_back(chunk);
+            wake(&mut state.reader);
+        }
+    }
+
+    /// Says that this was all.
+    pub(super) fn end(self) {
+        lock(&self.0).end = Some(End::Whole);
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let state = &mut *lock(&self.0);
+        state.end.get_or_insert(End::Broken);
+        wake(&mut state.reader);
+    }
+}
+
+impl AsyncRead for Receiver {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let state = &mut *lock(&self.0);
+        if state.chunks.is_empty() {
+            return match state.end {
+                Some(End::Whole) => Poll::Ready(Ok(())),
+                Some(End::Broken) => Poll::Ready(Err(broken())),
+                None => {
+                    state.reader = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            };
+        }
+        while let Some(chunk) = state.chunks.front_mut()
+            && buffer.remaining() > 0
+        {
+            let length = chunk.len().min(buffer.remaining());
+            buffer.put_slice(&chunk[..length]);
+            chunk.advance(length);
+            state.bytes -= length;
+            if chunk.is_empty() {
+                state.chunks.pop_front();
+            }
+        }
+        // At half the limit, so that the two sides don't wake each other for every chunk.
+        if state.bytes <= LIMIT_BYTES / 2 {
+            wake(&mut state.sender);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let state = &mut *lock(&self.0);
+        state.abandoned = true;
+        state.chunks = VecDeque::new();
+        wake(&mut state.sender);
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+/// What a stream ends with whose connection was lost, or given up.
+pub(super) fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the connection ended before the stream did")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn a_full_queue_holds_the_sender_until_half_is_read() {
+        let (mut sender, mut receiver) = queue();
+        sender.send(Bytes::from(vec![1; LIMIT_BYTES])).await;
+        let mut more = tokio::spawn(async move {
+            sender.send(Bytes::from_static(b"more")).await;
+            sender.end();
+        });
+        tokio::task::yield_now().await;
+        let mut half = vec![0; LIMIT_BYTES / 2 - 1];
+        receiver.read_exact(&mut half).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!((&mut more).now_or_never().is_none());
+        receiver.read_exact(&mut half).await.unwrap();
+        more.await.unwrap();
+        let mut rest = Vec::new();
+        receiver.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"\x01\x01more");
+    }
+
+    #[tokio::test]
+    async fn a_queue_without_reader_takes_everything() {
+        let (mut sender, receiver) = queue();
+        sender.send(Bytes::from(vec![1; LIMIT_BYTES])).await;
+        let waiting = tokio::spawn(async move {
+            for _ in 0..100 {
+                sender.send(Bytes::from(vec![1; LIMIT_BYTES])).await;
+            }
+        });
+        tokio::task::yield_now().await;
+        drop(receiver);
+        waiting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_goes_away_breaks_the_stream_after_its_bytes() {
+        let (mut sender, mut receiver) = queue();
+        sender.send(Bytes::from_static(b"some")).await;
+        drop(sender);
+        let mut read = Vec::new();
+        let error = receiver.read_to_end(&mut read).await.unwrap_err();
+        assert_eq!((error.kind(), read.as_slice()), (io::ErrorKind::ConnectionAborted, &b"some"[..]));
+    }
+}

@@ -1,0 +1,259 @@
+//! Commands and containers whose streams the caller holds.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use k8s_cri::v1 as cri;
+use runtime_core::{
+    AttachOptions, ContainerId, Context, Error, ErrorKind, ExecSession, ExitStatus, Operation, Result,
+    SessionControl, TerminalSize, helpers::signal::Signal,
+};
+
+use super::{
+    address::Address,
+    dialect::Way,
+    handshake::{self, Refused, VERSION_4, VERSION_5},
+    remote::{Ended, Input, Kill, Output, Parts, Remote},
+    spdy, websocket,
+};
+use crate::{
+    container::{is_running, missing},
+    driver::{CriDriver, Info},
+    host_process::Search,
+    wait,
+};
+
+/// How long a handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The streams that a session has beside its output.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    pub(crate) stdin: bool,
+    /// A terminal; then there is no standard error.
+    pub(crate) tty: bool,
+    /// The caller knows a way of its own to the command's process, and gives it by [`Remote::kill_with`]. Else the process
+    /// is looked for on this host, and commands that are the same start one after the other in a container.
+    pub(crate) has_kill: bool,
+}
+
+/// A running command. When it is dropped, the command is ended.
+pub(crate) struct RawSession {
+    pub(crate) stdin: Option<Input>,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Option<Output>,
+    pub(crate) remote: Arc<Remote>,
+}
+
+impl RawSession {
+    fn new(parts: Parts, driver: &CriDriver, kill: Option<Arc<dyn Kill>>) -> Self {
+        let Parts { stdin, stdout, stderr, link } = parts;
+        let remote = Arc::new(Remote::new(link, kill, driver.tasks().clone()));
+        Self { stdin, stdout, stderr, remote }
+    }
+
+    /// The session for the caller.
+    pub(crate) fn into_session(self) -> ExecSession {
+        let Self { stdin, stdout, stderr, remote } = self;
+        with_streams(remote, stdin, stdout, stderr)
+    }
+}
+
+fn with_streams(
+    control: impl SessionControl,
+    stdin: Option<Input>,
+    stdout: Output,
+    stderr: Option<Output>,
+) -> ExecSession {
+    let mut session = ExecSession::new(control).with_stdout(stdout);
+    if let Some(stdin) = stdin {
+        session = session.with_stdin(stdin);
+    }
+    if let Some(stderr) = stderr {
+        session = session.with_stderr(stderr);
+    }
+    session
+}
+
+/// Starts a command in a container.
+pub(crate) async fn exec(
+    driver: &CriDriver,
+    cx: &Context,
+    id: &ContainerId,
+    command: &[String],
+    wanted: Wanted,
+) -> Result<RawSession> {
+    let request = cri::ExecRequest {
+        container_id: id.as_str().to_owned(),
+        cmd: command.to_vec(),
+        tty: wanted.tty,
+        stdin: wanted.stdin,
+        stdout: true,
+        stderr: !wanted.tty,
+    };
+    let url = || async {
+        match driver.client().exec(cx, request.clone()).await {
+            Ok(answer) => Ok(answer.url),
+            Err(refusal) => Err(driver.why_no_exec(refusal, cx, id).await),
+        }
+    };
+    let search = Search::new(driver, id, command);
+    open(driver, cx, wanted, url, Some(search)).await
+}
+
+/// Attaches to a container.
+pub(crate) async fn attach(
+    driver: &CriDriver,
+    cx: &Context,
+    id: &ContainerId,
+    options: &AttachOptions,
+) -> Result<ExecSession> {
+    let found = driver.find_container_status(cx, id.as_str(), true).await?;
+    let (container, info) = found.ok_or_else(|| missing(id))?;
+    if !is_running(&container) {
+        return Err(Error::new(ErrorKind::InvalidState, "the container is not running"));
+    }
+    let config = Config::of(&info);
+    if options.stdin && !config.stdin {
+        return Err(Error::new(ErrorKind::InvalidState, "the container has no input"));
+    }
+    let wanted = Wanted { stdin: options.stdin, tty: config.tty, has_kill: true };
+    let request = cri::AttachRequest {
+        container_id: id.as_str().to_owned(),
+        stdin: wanted.stdin,
+        tty: wanted.tty,
+        stdout: true,
+        stderr: !wanted.tty,
+    };
+    let url = || async {
+        match driver.client().attach(cx, request.clone()).await {
+            Ok(answer) => Ok(answer.url),
+            Err(refusal) => Err(driver.why_no_exec(refusal, cx, id).await),
+        }
+    };
+    let RawSession { stdin, stdout, stderr, remote } = open(driver, cx, wanted, url, None).await?;
+    let control = Attached { remote, driver: driver.clone(), id: id.clone() };
+    Ok(with_streams(control, stdin, stdout, stderr))
+}
+
+/// What a runtime says of how a container was made.
+struct Config {
+    stdin: bool,
+    tty: bool,
+}
+
+impl Config {
+    /// Runtimes leave out what is false. One that says nothing at all may have an input, which then is its own to refuse.
+    fn of(info: &Info) -> Self {
+        let document = info.document().unwrap_or_default();
+        let config = document.get("config");
+        let says = |key| {
+            config.and_then(|config| config.get(key)?.as_bool()).unwrap_or(config.is_none() && key == "stdin")
+        };
+        Self { stdin: says("stdin"), tty: says("tty") }
+    }
+}
+
+/// Opens a session in the first way that the runtime takes.
+async fn open<U, F>(
+    driver: &CriDriver,
+    cx: &Context,
+    wanted: Wanted,
+    url: U,
+    search: Option<Search>,
+) -> Result<RawSession>
+where
+    U: Fn() -> F,
+    F: Future<Output = Result<String>>,
+{
+    let mut refusal = None;
+    for way in driver.dialects().ways(wanted.stdin) {
+        let address = Address::parse(&url().await?, driver.endpoint())?;
+        let turn = match &search {
+            Some(search) if !wanted.has_kill => Some(cx.run(async { Ok(search.turn().await) }).await?),
+            _ => None,
+        };
+        // The command starts with the handshake. A caller that goes away meanwhile leaves it to this task, which then ends
+        // with a session that nobody has, and that ends the command.
+        let opening = driver.tasks().spawn({
+            let (driver, search) = (driver.clone(), search.clone());
+            async move {
+                let connecting = connect(&driver, way, &address, wanted);
+                let parts = match tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await {
+                    Ok(parts) => parts?,
+                    Err(_) => return Err(Refused::Server(no_handshake())),
+                };
+                let kill = search.map(|search| Arc::new(search.start(turn)) as Arc<dyn Kill>);
+                Ok(RawSession::new(parts, &driver, kill))
+            }
+        });
+        let opened = cx.run(async { opening.await.map_err(|_| no_handshake()) }).await?;
+        match opened {
+            Ok(session) => {
+                driver.dialects().learn(way, true);
+                return Ok(session);
+            }
+            Err(Refused::Offer(error)) => {
+                tracing::debug!(?way, %error, "the runtime takes no streams this way");
+                driver.dialects().learn(way, false);
+                refusal = Some(error);
+            }
+            Err(Refused::Server(error)) => return Err(error),
+        }
+    }
+    Err(refusal.unwrap_or_else(no_handshake))
+}
+
+async fn connect(driver: &CriDriver, way: Way, address: &Address, wanted: Wanted) -> Result<Parts, Refused> {
+    let offers: &[_] = match way {
+        Way::WebSocket5 => &[VERSION_5],
+        Way::WebSocket => &[VERSION_5, VERSION_4],
+        Way::Spdy => {
+            let connection = handshake::spdy(address, VERSION_4).await?;
+            return spdy::start(connection, &wanted).await.map_err(Refused::Server);
+        }
+    };
+    let (socket, chosen) = handshake::web_socket(address, offers).await?;
+    if way == Way::WebSocket {
+        driver.dialects().learn_version(chosen == VERSION_5);
+    }
+    Ok(websocket::start(socket, &wanted, chosen == VERSION_5))
+}
+
+fn no_handshake() -> Error {
+    let message = "the runtime's streaming server didn't finish the handshake";
+    Error::new(ErrorKind::Unavailable, message).transient()
+}
+
+/// The control of an attached container.
+struct Attached {
+    remote: Arc<Remote>,
+    driver: CriDriver,
+    id: ContainerId,
+}
+
+#[async_trait]
+impl SessionControl for Attached {
+    async fn resize(&self, size: TerminalSize) -> Result<()> {
+        self.remote.resize(size).await
+    }
+
+    async fn signal(&self, _: Signal) -> Result<()> {
+        Err(Error::unsupported(Operation::ExecAttach))
+    }
+
+    async fn wait(&self) -> Result<ExitStatus> {
+        match self.remote.ended().await {
+            Ended::Told(_) => wait::for_exit(&self.driver, &Context::background(), self.id.as_str()).await,
+            Ended::Lost(_) => self.remote.wait().await,
+        }
+    }
+
+    fn end(&self) {
+        self.remote.end();
+    }
+
+    fn time_is_up(&self) {
+        self.remote.time_is_up();
+    }
+}

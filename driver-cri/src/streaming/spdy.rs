@@ -1,0 +1,193 @@
+//! A session over SPDY: each channel is a stream, named by its headers.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use ::spdy::{Connection, ReadHalf, WriteHalf};
+use futures::future::BoxFuture;
+use runtime_core::{Error, ErrorKind, Result, TerminalSize, helpers::remote_status::RemoteStatus};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    channels,
+    keep_alive::{INTERVAL, InputCount, MAX_MISSED},
+    queue,
+    remote::{Ended, Link, MAX_STATUS_BYTES, Parts, WAITING_SIZES},
+    session::Wanted,
+};
+
+/// Starts a session. The server begins when it has all the streams that the runtime was asked for.
+pub(super) async fn start(connection: Connection, wanted: &Wanted) -> Result<Parts> {
+    let count = Arc::new(InputCount::default());
+    let (ended, told) = watch::channel(None);
+    // Halves that nothing goes through are kept: a stream of which one half is gone is reset with the other.
+    let mut unused = Unused::default();
+    let (status, half) = open(&connection, "error").await?;
+    unused.writing.push(half);
+    let mut stdin = None;
+    if wanted.stdin {
+        let (half, stream) = open(&connection, "stdin").await?;
+        unused.reading.push(half);
+        stdin = Some(Box::pin(Input { stream, count: Arc::clone(&count) }) as _);
+    }
+    let (stream, half) = open(&connection, "stdout").await?;
+    unused.writing.push(half);
+    let stdout = Box::pin(Output { stream, told: told.clone(), end: None });
+    let (mut stderr, mut resize, mut sizes) = (None, None, None);
+    if wanted.tty {
+        let (half, stream) = open(&connection, "resize").await?;
+        unused.reading.push(half);
+        let (sender, receiver) = mpsc::channel(WAITING_SIZES);
+        (resize, sizes) = (Some(sender), Some((stream, receiver)));
+    } else {
+        let (stream, half) = open(&connection, "stderr").await?;
+        unused.writing.push(half);
+        stderr = Some(Box::pin(Output { stream, told: told.clone(), end: None }) as _);
+    }
+    let listen = tokio::spawn({
+        let connection = connection.clone();
+        async move {
+            let end = tokio::select! {
+                end = end(status) => end,
+                () = keep_alive(&connection, &count) => {
+                    Ended::Lost("the runtime's streaming server answers no more".to_owned())
+                }
+            };
+            ended.send_replace(Some(end));
+            drop(unused);
+        }
+    });
+    let mut tasks = vec![AbortOnDropHandle::new(listen)];
+    if let Some((stream, sizes)) = sizes {
+        let send = async move { drop(send_sizes(stream, sizes).await) };
+        tasks.push(AbortOnDropHandle::new(tokio::spawn(send)));
+    }
+    let link = Link { ended: told, resize, spdy: Some(connection), _tasks: tasks };
+    Ok(Parts { stdin, stdout, stderr, link })
+}
+
+#[derive(Default)]
+struct Unused {
+    reading: Vec<ReadHalf>,
+    writing: Vec<WriteHalf>,
+}
+
+async fn open(connection: &Connection, kind: &str) -> Result<(ReadHalf, WriteHalf)> {
+    let opened = connection.open(&[("streamType", kind)]).await;
+    opened.map(::spdy::Stream::into_split).map_err(|error| no_stream(&error))
+}
+
+/// Why a stream could not be opened.
+pub(super) fn no_stream(error: &::spdy::Error) -> Error {
+    let message = format!("the runtime's streaming server opened no stream: {error}");
+    Error::new(ErrorKind::Unavailable, message).transient()
+}
+
+/// Reads the status. The streams of output stand before it on the wire, so they have arrived when it has.
+async fn end(status: ReadHalf) -> Ended {
+    let mut told = Vec::new();
+    let read = status.take(MAX_STATUS_BYTES as u64).read_to_end(&mut told).await;
+    match (RemoteStatus::parse(&told), read) {
+        (Ok(status), _) => Ended::Told(status),
+        (Err(_), Err(error)) => Ended::Lost(error.to_string()),
+        (Err(error), Ok(_)) => Ended::Lost(error.to_string()),
+    }
+}
+
+/// Keeps the connection from being idle, and returns when it is lost.
+pub(super) async fn keep_alive(connection: &Connection, count: &InputCount) {
+    let mut missed = 0;
+    while missed < MAX_MISSED {
+        tokio::time::sleep(INTERVAL).await;
+        let ping = count.ping();
+        let could_hear = !connection.is_held_back();
+        match timeout(INTERVAL, connection.ping()).await {
+            Ok(Ok(_)) => count.pong(&ping),
+            // The status says more of it.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) if could_hear && !connection.is_held_back() && count.all_taken() => {
+                missed += 1;
+                continue;
+            }
+            Err(_) => {}
+        }
+        missed = 0;
+    }
+}
+
+async fn send_sizes(mut stream: WriteHalf, mut sizes: mpsc::Receiver<TerminalSize>) -> io::Result<()> {
+    while let Some(size) = sizes.recv().await {
+        stream.write_all(channels::size(size).as_bytes()).await?;
+    }
+    Ok(())
+}
+
+struct Input {
+    stream: WriteHalf,
+    count: Arc<InputCount>,
+}
+
+impl AsyncWrite for Input {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        self.count.add();
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Output. Servers may end the connection instead of its streams once they have told the end.
+struct Output {
+    stream: ReadHalf,
+    told: watch::Receiver<Option<Ended>>,
+    end: Option<BoxFuture<'static, io::Result<()>>>,
+}
+
+impl AsyncRead for Output {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.end.is_none() {
+            match ready!(Pin::new(&mut this.stream).poll_read(cx, buffer)) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(_) => this.end = Some(Box::pin(whole(this.told.clone()))),
+            }
+        }
+        match &mut this.end {
+            Some(end) => {
+                let whole = ready!(end.as_mut().poll(cx));
+                let again = if whole.is_ok() { Ok(()) } else { Err(queue::broken()) };
+                this.end = Some(Box::pin(std::future::ready(again)));
+                Poll::Ready(whole)
+            }
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// Whether a session ended as it should.
+async fn whole(mut told: watch::Receiver<Option<Ended>>) -> io::Result<()> {
+    match told.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(Ended::Told(_))) => Ok(()),
+        _ => Err(queue::broken()),
+    }
+}
