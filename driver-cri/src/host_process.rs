@@ -181,10 +181,7 @@ fn claim(
     for pid in children(shim)? {
         // Held first, so that what is read next is of the same process.
         let Some(process) = hold(pid) else { continue };
-        let (Ok(stat), Ok(true), Ok(arguments)) = (Stat::of(pid), is_of(pid, container), arguments(pid))
-        else {
-            continue;
-        };
+        let (Ok(stat), Ok(arguments)) = (Stat::of(pid), arguments(pid)) else { continue };
         let is_new = pid != init && stat.started >= since && !claimed.contains(&(pid, stat.started));
         if is_new && stat.parent == shim && arguments.iter().eq(command.iter().map(String::as_bytes)) {
             candidates.push((pid, stat.started, process));
