@@ -20,6 +20,7 @@ use crate::{
     error::Refusal,
     host_process::Claims,
     process,
+    pull::Pulls,
     streaming::Dialects,
     translate::status,
 };
@@ -43,6 +44,7 @@ struct Inner {
     dialects: Dialects,
     claims: Arc<Claims>,
     tasks: TaskTracker,
+    pulls: Pulls,
 }
 
 /// Connects to a runtime, and learns who it is and what it can do.
@@ -71,6 +73,7 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         dialects: Dialects::default(),
         claims: Arc::default(),
         tasks: TaskTracker::new(),
+        pulls: Pulls::default(),
     })))
 }
 
@@ -129,6 +132,11 @@ impl CriDriver {
     /// Work that nobody waits for: what it takes to end sessions that were dropped.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
+    }
+
+    /// The pulls on their way.
+    pub(crate) fn pulls(&self) -> &Pulls {
+        &self.0.pulls
     }
 
     /// The directory below which pods have their logs.

@@ -5,7 +5,8 @@ use std::error::Error as StdError;
 use runtime_core::{Error, ErrorKind};
 use tonic::{Code, Status};
 
-/// What a code means, and whether the fault may go away by itself. Texts are never looked at: they are free to change.
+/// What a code means, and whether the fault may go away by itself. Texts are not looked at: they are free to change. Pulls are
+/// the one exception, see `translate/pull_reason.rs`.
 ///
 /// containerd answers `Unknown` to most of what goes wrong. The facets then ask what is the matter, and come to a better
 /// kind; where that is impossible, the system tried and it can't work, which is `Failed`.

@@ -4,18 +4,11 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Context, Error, ErrorKind, FilesystemUsage, ImageFilter, ImageId, ImageStatus, ImageStore, Object,
-    PullEvent, PullOptions, PullStream, Result, helpers::image_ref::ImageReference,
-    spec::RegistryCredentials,
+    Call, Context, Error, FilesystemUsage, ImageFilter, ImageStatus, ImageStore, Object, PullEvent,
+    PullOptions, PullStream, Result, helpers::image_ref::ImageReference,
 };
 
-use tonic::Code;
-
 use crate::{driver::CriDriver, translate::status};
-
-/// The registry that images are from whose names say none, and the host that serves it.
-const DOCKER_HUB: &str = "docker.io";
-const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
 #[async_trait]
 impl ImageStore for CriDriver {
@@ -74,33 +67,6 @@ impl CriDriver {
             Err(refusal) => Err(refusal.into()),
         }
     }
-
-    /// Pulls an image. containerd answers `Unknown` when the registry wants other credentials or can't be reached, and only
-    /// words tell one from the other; so both are `Failed`, with these words.
-    pub(crate) async fn pull_image(
-        &self,
-        cx: &Context,
-        image: &ImageReference,
-        credentials: Option<&RegistryCredentials>,
-    ) -> Result<ImageId> {
-        let request = cri::PullImageRequest {
-            image: Some(spec(image)),
-            auth: credentials.map(auth),
-            sandbox_config: None,
-        };
-        match self.client().pull_image(cx, request).await {
-            Ok(answer) => Ok(ImageId::new(answer.image_ref)),
-            Err(refusal) => {
-                let refusal = refusal.without(credentials.into_iter().flat_map(secrets));
-                // The precondition that failed is that the content is what its digest says.
-                let error = match refusal.code {
-                    Some(Code::FailedPrecondition) => refusal.with_kind(ErrorKind::Failed),
-                    _ => refusal.into(),
-                };
-                Err(error.with_object(Object::image(image.to_string())))
-            }
-        }
-    }
 }
 
 /// Reads a reference as people write it.
@@ -109,30 +75,8 @@ pub(crate) fn reference(text: &str) -> Result<ImageReference> {
 }
 
 /// In full form, which no runtime takes for the beginning of an image's id.
-fn spec(image: &ImageReference) -> cri::ImageSpec {
+pub(crate) fn spec(image: &ImageReference) -> cri::ImageSpec {
     cri::ImageSpec { image: image.to_string(), ..Default::default() }
-}
-
-fn auth(credentials: &RegistryCredentials) -> cri::AuthConfig {
-    cri::AuthConfig {
-        username: credentials.username.clone(),
-        password: credentials.password.expose().to_owned(),
-        auth: String::new(),
-        server_address: server_address(&credentials.registry),
-        identity_token: credentials.identity_token.expose().to_owned(),
-        registry_token: credentials.registry_token.expose().to_owned(),
-    }
-}
-
-/// The host that the credentials are for, as containerd compares it: it sends them to no other, such as a mirror.
-fn server_address(registry: &str) -> String {
-    let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
-    format!("https://{host}")
-}
-
-fn secrets(credentials: &RegistryCredentials) -> [&str; 3] {
-    [&credentials.password, &credentials.identity_token, &credentials.registry_token]
-        .map(|secret| secret.expose())
 }
 
 fn is_named(image: &ImageStatus, wanted: &ImageReference) -> bool {
@@ -146,6 +90,8 @@ fn is_named(image: &ImageStatus, wanted: &ImageReference) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use runtime_core::ImageId;
+
     use super::*;
 
     #[test]

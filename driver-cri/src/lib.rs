@@ -9,8 +9,8 @@
 //! - *Logs*: read from the files that runtimes write, so driver and runtime must share the log directory. Following rides
 //!   on inotify. See [`runtime_core::log_file`] for rotation and long lines.
 //! - *Grace periods* are whole seconds in CRI, and are rounded up.
-//! - *Pulls* that fail are `Failed` unless the runtime has a code for why: containerd 1.6 has one for images that the
-//!   registry doesn't have, none for missing credentials and unreachable registries.
+//! - *Pulls*: callers who want the same image with the same credentials share one. Why one failed is told by the runtime's
+//!   words where it has no code for it, which is the only place where words are looked at.
 //! - *Signals*: CRI reports a process that was killed by signal N as one that ended with 128 + N.
 
 mod capabilities;
@@ -30,6 +30,7 @@ mod parts;
 mod persist;
 mod pod;
 mod process;
+mod pull;
 mod stop;
 mod streaming;
 pub mod translate;

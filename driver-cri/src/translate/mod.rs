@@ -8,6 +8,7 @@ mod enums;
 pub(crate) mod marks;
 mod mount;
 mod pod;
+mod pull_reason;
 mod resources;
 mod security;
 pub(crate) mod status;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use container::{container_config, container_spec};
 pub use pod::{pod_config, pod_spec};
+pub(crate) use pull_reason::pull_reason;
 pub use resources::linux_resources;
 
 /// CRI's way to say nothing.

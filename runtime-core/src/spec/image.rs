@@ -45,7 +45,7 @@ struct Full {
 }
 
 /// Credentials for one registry. `Debug` shows the registry alone.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RegistryCredentials {

@@ -1,0 +1,101 @@
+//! Pulls: each image once for everybody who wants it with the same credentials.
+//!
+//! A pull belongs to all who wait for it. Each has its own context; who leaves leaves alone, and with the last one the call
+//! to the runtime is cancelled, on which containerd gives up its connections to the registry and what it had fetched.
+//!
+//! Callers with other credentials never share a pull: each asks the registry itself. What CRI can promise beyond that:
+//! containerd asks the registry for the manifest with the call's own credentials in every pull, so a pull without the right
+//! ones fails even if the image is there. But an image that is there can be *used* by everybody: only a policy that always
+//! pulls keeps it from those whose credentials don't open the registry.
+
+use k8s_cri::v1 as cri;
+use runtime_core::{
+    Context, Error, ErrorKind, ImageId, Object, Result,
+    helpers::{image_ref::ImageReference, single_flight::SingleFlight},
+    spec::RegistryCredentials,
+};
+use tokio::runtime::Handle;
+
+use crate::{driver::CriDriver, error::Refusal, image, translate::pull_reason};
+
+/// The registry that images are from whose names say none, and the host that serves it.
+const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+
+/// The pulls on their way, by image and credentials.
+pub(crate) type Pulls = SingleFlight<(String, Option<RegistryCredentials>), (), Result<ImageId>>;
+
+impl CriDriver {
+    /// Pulls an image, or waits for a pull of the same image with the same credentials.
+    pub(crate) async fn pull_image(
+        &self,
+        cx: &Context,
+        image: &ImageReference,
+        credentials: Option<&RegistryCredentials>,
+    ) -> Result<ImageId> {
+        cx.check()?;
+        let (driver, trace) = (self.clone(), cx.trace_parent().map(str::to_owned));
+        let (of_pull, credentials) = (image.clone(), credentials.cloned());
+        let key = (image.to_string(), credentials.clone());
+        let flight = self.pulls().join(&Handle::current(), key, |_| async move {
+            let cx = trace.into_iter().fold(Context::background(), Context::with_trace_parent);
+            driver.ask_for_image(&cx, &of_pull, credentials.as_ref()).await
+        });
+        let pulled = cx.run(async { flight.finish().await.unwrap_or_else(|| Err(given_up())) }).await;
+        pulled.map_err(|error| error.with_object(Object::image(image.to_string())))
+    }
+
+    async fn ask_for_image(
+        &self,
+        cx: &Context,
+        image: &ImageReference,
+        credentials: Option<&RegistryCredentials>,
+    ) -> Result<ImageId> {
+        let request = cri::PullImageRequest {
+            image: Some(image::spec(image)),
+            auth: credentials.map(auth),
+            sandbox_config: None,
+        };
+        match self.client().pull_image(cx, request).await {
+            Ok(answer) => Ok(ImageId::new(answer.image_ref)),
+            Err(refusal) => Err(why_not_pulled(refusal.without(credentials.into_iter().flat_map(secrets)))),
+        }
+    }
+}
+
+fn why_not_pulled(refusal: Refusal) -> Error {
+    let Some(code) = refusal.code else { return refusal.into() };
+    let reason = pull_reason(code, refusal.error.message());
+    let error = refusal.with_kind(reason.kind).with_transient(reason.transient);
+    match reason.name {
+        Some(name) => error.with_reason(name),
+        None => error,
+    }
+}
+
+/// The task that pulled is gone, with the async runtime that it ran on.
+fn given_up() -> Error {
+    Error::new(ErrorKind::Unavailable, "the pull that this call shared was given up").transient()
+}
+
+fn auth(credentials: &RegistryCredentials) -> cri::AuthConfig {
+    cri::AuthConfig {
+        username: credentials.username.clone(),
+        password: credentials.password.expose().to_owned(),
+        auth: String::new(),
+        server_address: server_address(&credentials.registry),
+        identity_token: credentials.identity_token.expose().to_owned(),
+        registry_token: credentials.registry_token.expose().to_owned(),
+    }
+}
+
+/// The host that the credentials are for, as containerd compares it: it sends them to no other, such as a mirror.
+fn server_address(registry: &str) -> String {
+    let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
+    format!("https://{host}")
+}
+
+fn secrets(credentials: &RegistryCredentials) -> [&str; 3] {
+    [&credentials.password, &credentials.identity_token, &credentials.registry_token]
+        .map(|secret| secret.expose())
+}
