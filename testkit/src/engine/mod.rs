@@ -52,7 +52,8 @@ pub use exec::{ExecLaunch, ExecOutput, ExecProcess};
 pub use fault::{Action, Fault, FaultHandle, Faults, Phase};
 pub use host_mount::HostMount;
 pub use image::{
-    Credentials, HOST_IMAGE, ImageConfig, ImageRecord, LayerProgress, Pull, PullError, PullEvent, Reference,
+    Asked, Credentials, HOST_IMAGE, ImageConfig, ImageRecord, LayerProgress, Pull, PullError, PullEvent,
+    Reference,
 };
 pub use isolation::Isolation;
 pub use ledger::{Ledger, LiveExec, LiveProcess};

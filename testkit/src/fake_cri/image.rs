@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use hyper::StatusCode;
 use jiff::Timestamp;
 use k8s_cri::v1::*;
 use serde_json::json;
@@ -13,7 +14,7 @@ use tonic::Status;
 use super::fake::Fake;
 use super::ids::{self, Found};
 use super::refusal;
-use crate::engine::{Credentials, EngineError, HOST_IMAGE, ImageRecord, PullError, Reference};
+use crate::engine::{Asked, Credentials, EngineError, HOST_IMAGE, ImageRecord, PullError, Reference};
 
 impl Fake {
     /// All of them, whatever the filter says: containerd ignores it.
@@ -60,7 +61,7 @@ impl Fake {
         let usage = FilesystemUsage {
             timestamp: nanoseconds(Timestamp::now()),
             fs_id: Some(FilesystemIdentifier {
-                mountpoint: self.engine.state_dir().to_string_lossy().into_owned(),
+                mountpoint: self.engine.snapshotter_dir().to_string_lossy().into_owned(),
             }),
             used_bytes: Some(UInt64Value { value: bytes }),
             inodes_used: Some(UInt64Value { value: files }),
@@ -156,20 +157,46 @@ fn credentials(auth: &AuthConfig) -> Result<Option<Credentials>, Status> {
 fn pull_failed(reference: &Reference, error: &PullError) -> Status {
     let pull = format!("failed to pull and unpack image \"{reference}\"");
     let resolve = format!("{pull}: failed to resolve reference \"{reference}\"");
+    let copy = format!("{pull}: failed to copy: httpReadSeeker: failed open");
     let Reference { registry, repository, tag, digest } = reference;
     let object = digest.as_ref().or(tag.as_ref()).map_or("", String::as_str);
     match error {
-        PullError::NotFound { .. } => Status::not_found(format!("{resolve}: {reference}: not found")),
-        PullError::Unauthorised => Status::unknown(format!(
-            "{resolve}: pulling from host {registry} failed with status code [manifests {object}]: 401 Unauthorized"
-        )),
+        PullError::NotFound { what } => match what.strip_prefix("blobs/") {
+            Some(digest) => Status::not_found(format!(
+                "{copy}: could not fetch content descriptor {digest} from remote: not found"
+            )),
+            None => Status::not_found(format!("{resolve}: {reference}: not found")),
+        },
+        PullError::Status { asked, status } => {
+            let reason = StatusCode::from_u16(*status).ok().and_then(|code| code.canonical_reason());
+            let status = format!("{status} {}", reason.unwrap_or_default());
+            Status::unknown(match asked {
+                Asked::Blob(digest) => format!(
+                    "{copy}: unexpected status code http://{registry}/v2/{repository}/blobs/{digest}: {status}"
+                ),
+                Asked::Token { anonymous } => format!(
+                    "{resolve}: failed to authorize: failed to fetch {} token: unexpected status: {status}",
+                    if *anonymous { "anonymous" } else { "oauth" }
+                ),
+                _ => format!(
+                    "{resolve}: pulling from host {registry} failed with status code [manifests {object}]: {status}"
+                ),
+            })
+        }
         PullError::Unreachable { why } => Status::unknown(format!(
-            "{resolve}: failed to do request: Head \"http://{registry}/v2/{repository}/manifests/{object}\": dial tcp \
-             {registry}: {why}"
+            "{resolve}: failed to do request: Head \"http://{registry}/v2/{repository}/manifests/{object}\": dial tcp: \
+             {why}"
         )),
-        PullError::Status { status } => Status::unknown(format!(
-            "{resolve}: pulling from host {registry} failed with status code [manifests {object}]: {status}"
+        PullError::DigestMismatch { part: "diff", .. } => Status::unknown(format!(
+            "{pull}: failed to extract layer: wrong diff id calculated on extraction"
         )),
+        PullError::DigestMismatch { part, expected, got } => Status::failed_precondition(format!(
+            "{pull}: failed commit on ref \"{part}-{expected}\": unexpected commit digest {got}, expected {expected}: \
+             failed precondition"
+        )),
+        PullError::Cut { .. } => {
+            Status::unknown(format!("{pull}: failed to read expected number of bytes: unexpected EOF"))
+        }
         error => Status::unknown(format!("{pull}: {error}")),
     }
 }

@@ -34,9 +34,10 @@ pub(super) fn classify(error: &EngineError) -> (ErrorKind, bool) {
 fn classify_pull(error: &PullError) -> (ErrorKind, bool) {
     match error {
         PullError::NotFound { .. } => (ErrorKind::NotFound, false),
-        PullError::Unauthorised => (ErrorKind::Unauthenticated, false),
         PullError::Unreachable { .. } | PullError::Cut { .. } => (ErrorKind::Unavailable, true),
-        PullError::Status { status: 429 | 500..=599 } => (ErrorKind::Unavailable, true),
+        PullError::Status { status: 401, .. } => (ErrorKind::Unauthenticated, false),
+        PullError::Status { status: 403, .. } => (ErrorKind::PermissionDenied, false),
+        PullError::Status { status: 429 | 500..=599, .. } => (ErrorKind::Unavailable, true),
         PullError::Status { .. } | PullError::Store { .. } => (ErrorKind::Unexpected, false),
         PullError::DigestMismatch { .. } | PullError::BadManifest { .. } | PullError::BadLayer { .. } => {
             (ErrorKind::Failed, false)
@@ -100,10 +101,12 @@ mod tests {
     use std::{io, sync::Arc, time::Duration};
 
     use super::*;
+    use crate::engine::Asked;
 
     #[test]
     fn row_by_row() {
         let pull = |error| EngineError::Pull { reference: "r".into(), error };
+        let status = |status| pull(PullError::Status { asked: Asked::Manifest, status });
         let injected = |code: &str| EngineError::Injected {
             operation: "create_pod".into(),
             code: code.into(),
@@ -141,14 +144,19 @@ mod tests {
                 false,
             ),
             (pull(PullError::NotFound { what: text() }), ErrorKind::NotFound, false),
-            (pull(PullError::Unauthorised), ErrorKind::Unauthenticated, false),
+            (status(401), ErrorKind::Unauthenticated, false),
+            (status(403), ErrorKind::PermissionDenied, false),
             (pull(PullError::Unreachable { why: text() }), ErrorKind::Unavailable, true),
             (pull(PullError::Cut { why: text() }), ErrorKind::Unavailable, true),
-            (pull(PullError::Status { status: 429 }), ErrorKind::Unavailable, true),
-            (pull(PullError::Status { status: 503 }), ErrorKind::Unavailable, true),
-            (pull(PullError::Status { status: 418 }), ErrorKind::Unexpected, false),
+            (status(429), ErrorKind::Unavailable, true),
+            (status(503), ErrorKind::Unavailable, true),
+            (status(418), ErrorKind::Unexpected, false),
             (pull(PullError::Store { why: text() }), ErrorKind::Unexpected, false),
-            (pull(PullError::DigestMismatch { expected: text(), got: text() }), ErrorKind::Failed, false),
+            (
+                pull(PullError::DigestMismatch { part: "layer", expected: text(), got: text() }),
+                ErrorKind::Failed,
+                false,
+            ),
             (pull(PullError::BadManifest { why: text() }), ErrorKind::Failed, false),
             (pull(PullError::BadLayer { why: text() }), ErrorKind::Failed, false),
             (injected("Unavailable"), ErrorKind::Unavailable, true),

@@ -149,11 +149,12 @@ impl Shared {
     ) -> Result<hyper::Response<Body>, Infallible> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
-        let number = self.log.begin(Request {
+        let open = self.log.open(Request {
             method: parts.method.to_string(),
             path: path.clone(),
             status: None,
             has_authorization: parts.headers.contains_key(AUTHORIZATION),
+            hung_up: false,
         });
         let answer = match Limited::new(body, BODY_LIMIT).collect().await {
             Ok(body) => self.answer(&Incoming { parts, body: body.to_bytes() }, &path).await,
@@ -161,7 +162,7 @@ impl Shared {
                 Code::BlobUploadInvalid.refuse(format!("the request's body broke off: {error}")).into()
             }
         };
-        self.log.answered(number, answer.status);
+        open.answered(answer.status);
         Ok(answer.into_response())
     }
 

@@ -8,6 +8,7 @@ mod images;
 mod lifecycle;
 mod logs;
 mod network;
+mod pulling;
 mod resources;
 mod secrets;
 mod security;
@@ -26,6 +27,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         exec::CASES,
         logs::CASES,
         images::CASES,
+        pulling::CASES,
         resources::CASES,
         security::CASES,
         network::CASES,

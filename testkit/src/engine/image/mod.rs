@@ -9,7 +9,7 @@ mod table;
 mod unpack;
 
 pub use flight::{LayerProgress, Pull, PullEvent};
-pub use pull::PullError;
+pub use pull::{Asked, PullError};
 pub use record::{HOST_IMAGE, ImageConfig, ImageRecord};
 pub use reference::Reference;
 pub use registry::Credentials;

@@ -1,5 +1,6 @@
 //! Fetching an image: manifest, configuration, layers; each byte checked against its digest.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,24 +32,25 @@ pub enum PullError {
         /// What it does not have.
         what: String,
     },
-    /// The registry wants other credentials, or any.
-    #[error("not authorised")]
-    Unauthorised,
     /// There is no registry, or it is not on loopback.
     #[error("registry not reached: {why}")]
     Unreachable {
         /// What happened.
         why: String,
     },
-    /// The registry answered with a status that says nothing.
-    #[error("the registry answered with status {status}")]
+    /// The registry, or the service that gives out tokens for it, refused.
+    #[error("asked for {asked}, the registry answered with status {status}")]
     Status {
+        /// What it was asked for.
+        asked: Asked,
         /// The HTTP status.
         status: u16,
     },
     /// The content is not what its digest says.
-    #[error("expected {expected}, got {got}")]
+    #[error("{part}: expected {expected}, got {got}")]
     DigestMismatch {
+        /// What came: `manifest`, `config`, `layer`, or `diff`, the unpacked layer.
+        part: &'static str,
         /// The digest that was asked for.
         expected: String,
         /// The digest of what came.
@@ -80,6 +82,31 @@ pub enum PullError {
     },
 }
 
+/// What a registry is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Asked {
+    /// A manifest.
+    Manifest,
+    /// A configuration or a layer, by digest.
+    Blob(String),
+    /// A token, for somebody or for anybody.
+    Token {
+        /// For anybody: without credentials.
+        anonymous: bool,
+    },
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest => f.write_str("the manifest"),
+            Self::Blob(digest) => f.write_str(digest),
+            Self::Token { .. } => f.write_str("a token"),
+        }
+    }
+}
+
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
@@ -104,7 +131,7 @@ async fn fetch_all(
     let wanted = reference.digest.as_ref().or(reference.tag.as_ref()).map(String::as_str).unwrap_or_default();
     let (digest, manifest, manifests_size) = manifest(&mut repository, wanted).await?;
     let config = repository.document(&blob(&manifest.config)?, "*/*").await?;
-    check_digest(&manifest.config.digest, &Sha256::digest(&config))?;
+    check_digest("config", &manifest.config.digest, &Sha256::digest(&config))?;
     let document: ConfigDocument = serde_json::from_slice(&config).map_err(|error| bad(error.to_string()))?;
     if document.rootfs.diff_ids.len() != manifest.layers.len() {
         return Err(bad("the configuration has another number of layers".to_owned()));
@@ -130,7 +157,7 @@ async fn manifest(
     let (body, said) = repository.manifest(wanted, ACCEPT).await?;
     let digest = format!("sha256:{}", hex(&Sha256::digest(&body)));
     for said in [Some(wanted), said.as_deref()].into_iter().flatten().filter(|said| is_digest(said)) {
-        check_digest(said, &Sha256::digest(&body))?;
+        check_digest("manifest", said, &Sha256::digest(&body))?;
     }
     let size = body.len() as u64;
     match serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))? {
@@ -144,7 +171,7 @@ async fn manifest(
                 return Err(bad(format!("{:?} is not a digest", entry.digest)));
             }
             let (body, _) = repository.manifest(&entry.digest, ACCEPT).await?;
-            check_digest(&entry.digest, &Sha256::digest(&body))?;
+            check_digest("manifest", &entry.digest, &Sha256::digest(&body))?;
             let inner: Document = serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))?;
             Ok((digest, inner.manifest()?, size + body.len() as u64))
         }
@@ -162,33 +189,31 @@ async fn layers(
 ) -> Result<Rootfs, PullError> {
     let store = |error: &dyn std::fmt::Display| PullError::Store { why: error.to_string() };
     let id = random_id().map_err(|error| store(&error))?;
-    let ingest = Ingest(shared.images.ingest_dir().join(&id));
-    tokio::fs::create_dir_all(&ingest.0).await.map_err(|error| store(&error))?;
+    let mut ingests = Vec::new();
     let mut state: Vec<_> = layers
         .iter()
         .map(|layer| LayerProgress { digest: layer.digest.clone(), done_bytes: 0, total_bytes: layer.size })
         .collect();
     progress(&state);
-    let mut files = Vec::new();
     for (at, layer) in layers.iter().enumerate() {
-        let file = ingest.0.join(format!("layer-{at}"));
+        let ingest = Ingest::new(shared.images.ingest_dir().join(format!("{id}-{at}")), layer)
+            .map_err(|error| store(&error))?;
         let advance = |bytes| {
             if let Some(state) = state.get_mut(at) {
                 state.done_bytes = bytes;
             }
             progress(&state);
         };
-        download(repository, layer, &file, advance).await?;
-        files.push(file);
+        download(repository, layer, &ingest.data(), advance).await?;
+        ingests.push(ingest);
     }
     let target = shared.images.image_dir(&id);
     let unpacked = shared.blocking(move || {
         // Moved in, so that whatever happens, the files are removed after the last byte was written to them.
-        let _ingest = ingest;
         let rootfs = Rootfs::new(target.clone());
         fs::create_dir_all(&target).map_err(|error| EngineError::io("unpack", error))?;
-        for (file, diff_id) in files.iter().zip(&diff_ids) {
-            if let Err(error) = unpack(file, diff_id, &target) {
+        for (ingest, diff_id) in ingests.iter().zip(&diff_ids) {
+            if let Err(error) = unpack(&ingest.data(), diff_id, &target) {
                 return Ok(Err(error));
             }
         }
@@ -225,11 +250,27 @@ async fn download(
     if done < layer.size {
         return Err(cut(format!("{done} of {} bytes", layer.size)));
     }
-    check_digest(&layer.digest, &hash.finalize())
+    check_digest("layer", &layer.digest, &hash.finalize())
 }
 
-/// The directory of an unfinished pull.
+/// The directory of a layer that is on its way, laid out as containerd's content store does it.
 struct Ingest(PathBuf);
+
+impl Ingest {
+    /// Without a turn for others: a pull that is given up in between would leave it behind.
+    fn new(directory: PathBuf, layer: &Descriptor) -> std::io::Result<Self> {
+        let ingest = Self(directory);
+        fs::create_dir_all(&ingest.0)?;
+        fs::write(ingest.0.join("ref"), format!("layer-{}", layer.digest))?;
+        fs::write(ingest.0.join("total"), layer.size.to_string())?;
+        Ok(ingest)
+    }
+
+    /// What has arrived.
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+}
 
 impl Drop for Ingest {
     fn drop(&mut self) {
@@ -282,12 +323,12 @@ fn blob(descriptor: &Descriptor) -> Result<String, PullError> {
     }
 }
 
-pub(super) fn check_digest(expected: &str, got: &[u8]) -> Result<(), PullError> {
+pub(super) fn check_digest(part: &'static str, expected: &str, got: &[u8]) -> Result<(), PullError> {
     let got = format!("sha256:{}", hex(got));
     if expected == got {
         Ok(())
     } else {
-        Err(PullError::DigestMismatch { expected: expected.to_owned(), got })
+        Err(PullError::DigestMismatch { part, expected: expected.to_owned(), got })
     }
 }
 

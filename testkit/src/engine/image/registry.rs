@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::PullError;
+use super::{Asked, PullError};
 
 /// Longest time without an answer, or without a byte of one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,20 +74,21 @@ impl<'a> Repository<'a> {
     /// Something of the repository: `manifests/latest`, `blobs/sha256:…`. Answers the registry's challenge.
     pub(super) async fn get(&mut self, path: &str, accept: &str) -> Result<Response<Incoming>, PullError> {
         let uri = parse(&format!("http://{}/v2/{}/{path}", self.registry, self.name))?;
+        let asked =
+            || path.strip_prefix("blobs/").map_or(Asked::Manifest, |digest| Asked::Blob(digest.to_owned()));
         let mut response = get(&uri, accept, self.authorization.as_deref()).await?;
         if response.status() == StatusCode::UNAUTHORIZED && self.authorization.is_none() {
             let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
             let Some(authorization) = self.answer(challenge.unwrap_or_default()).await? else {
-                return Err(PullError::Unauthorised);
+                return Err(PullError::Status { asked: asked(), status: response.status().as_u16() });
             };
             response = get(&uri, accept, Some(&authorization)).await?;
             self.authorization = Some(authorization);
         }
         match response.status() {
             status if status.is_success() => Ok(response),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(PullError::Unauthorised),
             StatusCode::NOT_FOUND => Err(PullError::NotFound { what: path.to_owned() }),
-            status => Err(PullError::Status { status: status.as_u16() }),
+            status => Err(PullError::Status { asked: asked(), status: status.as_u16() }),
         }
     }
 
@@ -106,7 +107,7 @@ impl<'a> Repository<'a> {
         let parameters = parameters(rest);
         let find =
             |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        let realm = find("realm").ok_or(PullError::Unauthorised)?;
+        let Some(realm) = find("realm") else { return Ok(None) };
         let scope = find("scope").map_or_else(|| format!("repository:{}:pull", self.name), str::to_owned);
         let service =
             find("service").map(|service| format!("service={}&", escape(service))).unwrap_or_default();
@@ -114,10 +115,12 @@ impl<'a> Repository<'a> {
         let uri = parse(&format!("{realm}{join}{service}scope={}", escape(&scope)))?;
         let response = get(&uri, "application/json", basic.as_deref()).await?;
         if !response.status().is_success() {
-            return Err(PullError::Unauthorised);
+            let asked = Asked::Token { anonymous: basic.is_none() };
+            return Err(PullError::Status { asked, status: response.status().as_u16() });
         }
-        let token: Token =
-            serde_json::from_slice(&read_document(response).await?).map_err(|_| PullError::Unauthorised)?;
+        let Ok(token) = serde_json::from_slice::<Token>(&read_document(response).await?) else {
+            return Ok(None);
+        };
         Ok(token.token.or(token.access_token).map(|token| format!("Bearer {token}")))
     }
 }
@@ -183,13 +186,13 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, PullError> {
         Err(_) if host == "localhost" => {
             vec![[127, 0, 0, 1].into(), IpAddr::from([0_u16, 0, 0, 0, 0, 0, 0, 1])]
         }
-        Err(_) => Vec::new(),
+        Err(_) => return Err(PullError::Unreachable { why: format!("lookup {host}: no such host") }),
     };
     let mut why = format!("{host} is not on loopback, and only that is reached");
     for address in addresses.into_iter().filter(IpAddr::is_loopback) {
         match TcpStream::connect((address, port)).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => why = error.to_string(),
+            Err(error) => why = format!("connect: {}", error.kind()),
         }
     }
     Err(PullError::Unreachable { why })

@@ -111,6 +111,12 @@ impl Engine {
         self.shared().blocking(move || Ok(usage(&directory))).await
     }
 
+    /// The directory below which images are unpacked, as containerd names it.
+    #[must_use]
+    pub fn snapshotter_dir(&self) -> PathBuf {
+        snapshotter_dir(&self.shared().images.state_dir)
+    }
+
     /// Makes an image of a directory's files under `reference`, which moves there if it is taken. For tests and for
     /// those who have no registry. Fault name `import_image`.
     ///
@@ -247,17 +253,23 @@ impl ImageTable {
         lock(&self.stored).clear();
     }
 
+    /// Where layers arrive. The names are containerd's, so that whoever looks at its directories can look at these.
     pub(crate) fn ingest_dir(&self) -> PathBuf {
-        self.state_dir.join("ingest")
+        self.state_dir.join("io.containerd.content.v1.content/ingest")
     }
 
+    /// Where images are unpacked.
     fn images_dir(&self) -> PathBuf {
-        self.state_dir.join("images")
+        snapshotter_dir(&self.state_dir).join("snapshots")
     }
 
     pub(super) fn image_dir(&self, id: &str) -> PathBuf {
         self.images_dir().join(id.trim_start_matches("sha256:"))
     }
+}
+
+fn snapshotter_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("io.containerd.snapshotter.v1.overlayfs")
 }
 
 /// This machine's, as Go has it.

@@ -32,7 +32,7 @@ pub(super) fn unpack(file: &Path, diff_id: &str, root: &Path) -> Result<(), Pull
     layer.finish().map_err(bad)?;
     // The padding at the end counts too.
     io::copy(&mut hashing, &mut io::sink()).map_err(bad)?;
-    check_digest(diff_id, &hashing.hash.finalize())
+    check_digest("diff", diff_id, &hashing.hash.finalize())
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {
