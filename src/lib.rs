@@ -32,13 +32,16 @@ mod registry;
 pub use client::Client;
 pub use registry::registry;
 pub use runtime_core::{
-    Call, Capabilities, Capability, Condition, Connect, Container, ContainerFilter, ContainerHandle,
-    ContainerId, ContainerPhase, ContainerStatus, ContainerSummary, Context, Driver, DriverInfo, Error,
-    ErrorKind, Exec, ExecOutput, ExitCause, ExitStatus, FilesystemUsage, Health, ImageFilter, ImageId,
-    ImageStatus, ImageStore, Images, Leftover, Limits, LogLine, LogOptions, LogSource, LogStream, Object,
-    ObjectKind, Operation, Pod, PodFilter, PodHandle, PodId, PodPhase, PodRun, PodStatus, PodSummary,
-    Preflight, PullEvent, PullOptions, PullStream, Registry, Result, RunOptions, Secret, StartedContainer,
-    StopOptions, Support, Verdict, WaitFor, helpers, layer, spec,
+    AttachOptions, ByteStream, Call, Capabilities, Capability, Condition, Connect, Container,
+    ContainerFilter, ContainerHandle, ContainerId, ContainerPhase, ContainerStats, ContainerStatus,
+    ContainerSummary, Context, CopyOptions, CpuStats, CreateOptions, Driver, DriverInfo, Duplex, Error,
+    ErrorKind, Event, EventStream, Exec, ExecOutput, ExecSession, ExistingPolicy, ExitCause, ExitStatus,
+    FilesystemUsage, Health, ImageFilter, ImageId, ImageStatus, ImageStore, Images, InterfaceStats, Leftover,
+    Limits, LogLine, LogOptions, LogSource, LogStream, MemoryStats, Object, ObjectKind, Operation, Pod,
+    PodFilter, PodHandle, PodId, PodPhase, PodRun, PodStats, PodStatus, PodSummary, PortStream, Preflight,
+    PullEvent, PullOptions, PullStream, Registry, Result, RunOptions, Secret, SessionControl, SessionInput,
+    SessionOutput, StartedContainer, StopOptions, Support, TerminalSize, Verdict, WaitFor, helpers, layer,
+    spec,
 };
 
 #[cfg(feature = "cri")]
