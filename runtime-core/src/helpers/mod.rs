@@ -6,6 +6,7 @@ pub mod arch;
 pub mod command;
 pub mod cri_log;
 pub mod digest;
+pub mod docker_config;
 pub mod duration;
 pub mod env;
 pub mod image_ref;
