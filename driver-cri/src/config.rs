@@ -8,9 +8,13 @@ use url::Url;
 /// Where pods' logs go unless said: where the kubelet puts them, and log collectors look for them.
 const DEFAULT_LOG_ROOT: &str = "/var/log/pods";
 
+/// The options in a URL.
+const OPTIONS: [&str; 2] = ["log_root", "docker_config"];
+
 /// How to reach a CRI runtime.
 ///
-/// As a URL: `cri:///run/containerd/containerd.sock`, or `cri://HOST:PORT`, with the option `log_root=DIR`.
+/// As a URL: `cri:///run/containerd/containerd.sock`, or `cri://HOST:PORT`, with the options `log_root=DIR` and
+/// `docker_config=FILE`, separated by `&`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -20,6 +24,10 @@ pub struct Config {
     /// for this process and for the runtime. On a unix socket `/var/log/pods` unless said. Over TCP the runtime may be on
     /// another host: unless said, pods have no logs there.
     pub log_root: Option<PathBuf>,
+    /// A Docker configuration (`config.json`) with credentials of registries, for pulls that bring none of their own, and for
+    /// pods' images after the pods' own pull secrets. It is read again when it has changed. Credential helpers that it names
+    /// are run by this process. None unless said: Docker's usual places are not looked at.
+    pub docker_config: Option<PathBuf>,
 }
 
 /// Where a CRI runtime listens.
@@ -36,19 +44,27 @@ impl Config {
     /// A runtime on a unix socket.
     #[must_use]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
-        Self { endpoint: Endpoint::Unix(path.into()), log_root: Some(PathBuf::from(DEFAULT_LOG_ROOT)) }
+        let log_root = Some(PathBuf::from(DEFAULT_LOG_ROOT));
+        Self { endpoint: Endpoint::Unix(path.into()), log_root, docker_config: None }
     }
 
     /// A runtime on a TCP port.
     #[must_use]
     pub fn tcp(host_and_port: impl Into<String>) -> Self {
-        Self { endpoint: Endpoint::Tcp(host_and_port.into()), log_root: None }
+        Self { endpoint: Endpoint::Tcp(host_and_port.into()), log_root: None, docker_config: None }
     }
 
     /// Sets the directory of pods' logs.
     #[must_use]
     pub fn with_log_root(mut self, log_root: impl Into<PathBuf>) -> Self {
         self.log_root = Some(log_root.into());
+        self
+    }
+
+    /// Sets the file with credentials of registries.
+    #[must_use]
+    pub fn with_docker_config(mut self, path: impl Into<PathBuf>) -> Self {
+        self.docker_config = Some(path.into());
         self
     }
 
@@ -80,15 +96,16 @@ impl Config {
             }
         };
         for (key, value) in url.query_pairs() {
+            let path = || match Path::new(&*value) {
+                path if path.is_absolute() => Ok(Some(path.to_owned())),
+                _ => Err(invalid(format!("{key}={value} is not an absolute path"))),
+            };
             match &*key {
-                "log_root" if Path::new(&*value).is_absolute() => {
-                    config.log_root = Some(PathBuf::from(&*value))
-                }
-                "log_root" => return Err(invalid(format!("log_root={value} is not an absolute path"))),
+                "log_root" => config.log_root = path()?,
+                "docker_config" => config.docker_config = path()?,
                 _ => {
-                    return Err(invalid(format!(
-                        "the option {key:?} is unknown, there is only \"log_root\""
-                    )));
+                    let known = OPTIONS.join(", ");
+                    return Err(invalid(format!("the option {key:?} is unknown, there are {known}")));
                 }
             }
         }
@@ -134,6 +151,11 @@ mod tests {
         assert_eq!(parse("cri://[::1]:1234/").unwrap(), Config::tcp("[::1]:1234"));
         let with_root = parse("cri:///x.sock?log_root=/tmp/l").unwrap();
         assert_eq!(with_root, Config::unix("/x.sock").with_log_root("/tmp/l"));
+        let with_both = parse("cri:///x.sock?docker_config=/a/config.json&log_root=/l").unwrap();
+        assert_eq!(
+            with_both,
+            Config::unix("/x.sock").with_log_root("/l").with_docker_config("/a/config.json")
+        );
     }
 
     #[test]
@@ -148,6 +170,7 @@ mod tests {
             ("cri:///x.sock#y", "fragment"),
             ("cri:///x.sock?log_rot=/a", "\"log_rot\""),
             ("cri:///x.sock?log_root=a", "log_root=a"),
+            ("cri:///x.sock?docker_config=a", "docker_config=a"),
             ("other:///x.sock", "\"other\""),
         ] {
             let error = parse(url).unwrap_err();

@@ -5,6 +5,7 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use k8s_cri::v1 as cri;
+use runtime_core::helpers::docker_config::DockerConfigFile;
 use runtime_core::{
     Call, Capabilities, Container, Context, Driver, DriverInfo, Error, ErrorKind, Exec, Health, ImageStore,
     Janitor, Leftover, Object, Pod, Result, admit, compose,
@@ -20,7 +21,7 @@ use crate::{
     error::Refusal,
     host_process::Claims,
     process,
-    pull::Pulls,
+    pull::{self, Pulls},
     streaming::Dialects,
     translate::status,
 };
@@ -45,6 +46,7 @@ struct Inner {
     claims: Arc<Claims>,
     tasks: TaskTracker,
     pulls: Pulls,
+    docker_config: Option<DockerConfigFile>,
 }
 
 /// Connects to a runtime, and learns who it is and what it can do.
@@ -62,6 +64,7 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         Endpoint::Unix(socket) => process::are_shared_with(socket).await,
         Endpoint::Tcp(_) => false,
     };
+    let docker_config = pull::docker_config(&config).await.map_err(at_endpoint)?;
     let capabilities = capabilities::of(&config, &status, processes);
     let janitor = Janitor::default();
     Ok(CriDriver(Arc::new(Inner {
@@ -74,6 +77,7 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         claims: Arc::default(),
         tasks: TaskTracker::new(),
         pulls: Pulls::default(),
+        docker_config,
     })))
 }
 
@@ -137,6 +141,11 @@ impl CriDriver {
     /// The pulls on their way.
     pub(crate) fn pulls(&self) -> &Pulls {
         &self.0.pulls
+    }
+
+    /// Credentials of registries for who brings none.
+    pub(crate) fn docker_config(&self) -> Option<&DockerConfigFile> {
+        self.0.docker_config.as_ref()
     }
 
     /// The directory below which pods have their logs.

@@ -17,7 +17,10 @@ impl ImageStore for CriDriver {
         // CRI reports no progress: the stream is its end. Nothing is asked before it is polled.
         let (driver, of_pull, image, options) = (self.clone(), cx.clone(), image.clone(), options.clone());
         let pull = async move {
-            let id = driver.pull_image(&of_pull, &image, options.credentials.as_ref()).await?;
+            let id = match &options.credentials {
+                Some(own) => driver.pull_with(&of_pull, &image, Some(own)).await?,
+                None => driver.pull_image(&of_pull, &image, None).await?,
+            };
             Ok(PullEvent::Done(id))
         };
         Ok(stream::once(pull).boxed())

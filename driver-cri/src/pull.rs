@@ -11,12 +11,12 @@
 use k8s_cri::v1 as cri;
 use runtime_core::{
     Context, Error, ErrorKind, ImageId, Object, Result,
-    helpers::{image_ref::ImageReference, single_flight::SingleFlight},
+    helpers::{docker_config::DockerConfigFile, image_ref::ImageReference, single_flight::SingleFlight},
     spec::RegistryCredentials,
 };
 use tokio::runtime::Handle;
 
-use crate::{driver::CriDriver, error::Refusal, image, translate::pull_reason};
+use crate::{config::Config, driver::CriDriver, error::Refusal, image, translate::pull_reason};
 
 /// The registry that images are from whose names say none, and the host that serves it.
 const DOCKER_HUB: &str = "docker.io";
@@ -25,9 +25,58 @@ const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 /// The pulls on their way, by image and credentials.
 pub(crate) type Pulls = SingleFlight<(String, Option<RegistryCredentials>), (), Result<ImageId>>;
 
+/// The file with credentials of registries, if one is configured. It must be readable by now.
+pub(crate) async fn docker_config(config: &Config) -> Result<Option<DockerConfigFile>> {
+    let Some(path) = &config.docker_config else { return Ok(None) };
+    let file = DockerConfigFile::new(path);
+    file.current().await.map_err(|error| Error::invalid("docker_config", error))?;
+    Ok(Some(file))
+}
+
 impl CriDriver {
-    /// Pulls an image, or waits for a pull of the same image with the same credentials.
+    /// Pulls an image with somebody's own credentials if there are any, then with those of the Docker configuration, until the
+    /// registry takes one; without any, if there are none. If it takes none, the first refusal is the error.
     pub(crate) async fn pull_image(
+        &self,
+        cx: &Context,
+        image: &ImageReference,
+        own: Option<&RegistryCredentials>,
+    ) -> Result<ImageId> {
+        let mut refused = None;
+        if let Some(own) = own {
+            match self.pull_with(cx, image, Some(own)).await {
+                Err(error) if is_refusal(&error) => refused = Some(error),
+                ended => return ended,
+            }
+        }
+        for credentials in self.configured_for(cx, image).await? {
+            match self.pull_with(cx, image, Some(&credentials)).await {
+                Err(error) if is_refusal(&error) => _ = refused.get_or_insert(error),
+                ended => return ended,
+            }
+        }
+        match refused {
+            Some(error) => Err(error),
+            None => self.pull_with(cx, image, None).await,
+        }
+    }
+
+    async fn configured_for(&self, cx: &Context, image: &ImageReference) -> Result<Vec<RegistryCredentials>> {
+        let Some(file) = self.docker_config() else { return Ok(Vec::new()) };
+        cx.run(async {
+            let found = async { file.current().await?.credentials_for(image).await };
+            found.await.map_err(|error| {
+                Error::new(
+                    ErrorKind::Failed,
+                    format!("no credentials from {}: {error}", file.path().display()),
+                )
+            })
+        })
+        .await
+    }
+
+    /// Pulls an image, or waits for a pull of the same image with the same credentials.
+    pub(crate) async fn pull_with(
         &self,
         cx: &Context,
         image: &ImageReference,
@@ -71,6 +120,11 @@ fn why_not_pulled(refusal: Refusal) -> Error {
         Some(name) => error.with_reason(name),
         None => error,
     }
+}
+
+/// Whether other credentials may help. Registries say of what they hide that it isn't there.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::PermissionDenied | ErrorKind::NotFound)
 }
 
 /// The task that pulled is gone, with the async runtime that it ran on.

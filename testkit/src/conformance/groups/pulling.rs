@@ -8,6 +8,7 @@ use runtime_core::{
     helpers::pull_policy::PullPolicy,
     spec::{PodSpec, RegistryCredentials},
 };
+use serde_json::json;
 
 use crate::{
     conformance::{
@@ -32,6 +33,9 @@ cases! { Images;
     who_leaves_a_pull_leaves_alone: proves [], needs [ImagePull, ImageStatus];
     the_last_one_who_leaves_ends_the_pull: proves [], needs [ImagePull, ImageStatus];
     a_pull_with_credentials_is_nobody_elses: proves [], needs [ImagePull, ImagePullCredentials, PodRun];
+    a_docker_config_is_used_and_read_again: proves [], needs [ImagePull, ImagePullCredentials];
+    a_docker_config_is_for_pods_too: proves [], needs [PodRun, PodPullSecrets];
+    a_credential_helper_is_asked: proves [], needs [ImagePull, ImagePullCredentials];
     containers_of_one_image_pull_it_once: proves [], needs [PodRun];
     pods_fail_with_the_same_kinds: proves [], needs [PodRun];
 }
@@ -277,6 +281,83 @@ async fn a_pull_with_credentials_is_nobody_elses(env: &Env) -> Verdict {
     kind_of(images.pull(&reference, &without).await, ErrorKind::Unauthenticated)?;
     kind_of(env.client().run_pod(&pod_of(env, &reference)).await, ErrorKind::Unauthenticated)?;
     env.ensure_nothing_left().await
+}
+
+/// Writes a Docker configuration, as a whole as Docker does, and gives its path.
+fn docker_config(env: &Env, config: &serde_json::Value) -> std::io::Result<String> {
+    let (path, next) = (env.directory().join("config.json"), env.directory().join("next"));
+    std::fs::write(&next, config.to_string())?;
+    std::fs::rename(next, &path)?;
+    Ok(path.display().to_string())
+}
+
+fn login(env: &Env, key: &str, password: &str) -> serde_json::Value {
+    json!({ "auths": { key: { "username": "user", "password": password }, env.unique("other"): {} } })
+}
+
+async fn a_docker_config_is_used_and_read_again(env: &Env) -> Verdict {
+    let (reference, _) = env.own_image()?;
+    protect(env, &reference);
+    let registry = env.registry().address();
+    let path = docker_config(env, &login(env, &registry, "wrong-one"))?;
+    let client = env.connect_with(&[("docker_config", &path)]).await?;
+    let (images, none) = (client.images(), PullOptions::default());
+    let error = kind_of(images.pull(&reference, &none).await, ErrorKind::Unauthenticated)?;
+    ensure!(!format!("{error:#} {error:?}").contains("wrong-one"), "the password is in the error");
+    // What a caller brings wins.
+    images.pull(&reference, &with(env, "pass-word-3")).await?;
+    docker_config(env, &login(env, &format!("https://{registry}/v2/"), "pass-word-3"))?;
+    images.pull(&reference, &none).await?;
+    kind_of(images.pull(&reference, &with(env, "wrong-one")).await, ErrorKind::Unauthenticated)?;
+    // The path to the image counts for more than the registry, and both are tried.
+    let path_of_image = format!("{registry}/{}", repository_of(&reference));
+    let mut both = login(env, &registry, "pass-word-3");
+    both["auths"][path_of_image] = json!({ "username": "user", "password": "wrong-one" });
+    docker_config(env, &both)?;
+    images.pull(&reference, &none).await?;
+    docker_config(env, &json!({ "auths": {} }))?;
+    kind_of(images.pull(&reference, &none).await, ErrorKind::Unauthenticated)?;
+    std::fs::remove_file(&path)?;
+    let error = kind_of(images.pull(&reference, &none).await, ErrorKind::Failed)?;
+    ensure!(error.to_string().contains(&path), "it names no file: {error}");
+    Ok(())
+}
+
+async fn a_docker_config_is_for_pods_too(env: &Env) -> Verdict {
+    let (reference, _) = env.own_image()?;
+    protect(env, &reference);
+    let path = docker_config(env, &login(env, &env.registry().address(), "pass-word-3"))?;
+    let client = env.connect_with(&[("docker_config", &path)]).await?;
+    client.run_pod(&pod_of(env, &reference)).await?;
+    // After the pod's own.
+    let wrong = RegistryCredentials::basic(env.registry().address(), "user", "wrong-one");
+    client.run_pod(&pod_of(env, &reference).with_pull_secret(wrong.clone())).await?;
+    docker_config(env, &login(env, &env.registry().address(), "wrong-two"))?;
+    let right = RegistryCredentials::basic(env.registry().address(), "user", "pass-word-3");
+    client.run_pod(&pod_of(env, &reference).with_pull_secret(right)).await?;
+    let refused = client.run_pod(&pod_of(env, &reference).with_pull_secret(wrong)).await;
+    let error = kind_of(refused, ErrorKind::Unauthenticated)?;
+    let shown = format!("{error:#} {error:?} {:?}", env.driver());
+    ensure!(!shown.contains("wrong-one") && !shown.contains("wrong-two"), "{shown}");
+    Ok(())
+}
+
+async fn a_credential_helper_is_asked(env: &Env) -> Verdict {
+    let (reference, _) = env.own_image()?;
+    protect(env, &reference);
+    // One that nobody has: it must be named, and no pull begun without credentials.
+    let config = json!({ "credHelpers": { env.registry().address(): "wharf-conformance-none" } });
+    let path = docker_config(env, &config)?;
+    let client = env.connect_with(&[("docker_config", &path)]).await?;
+    let pulled = client.images().pull(&reference, &PullOptions::default()).await;
+    let error = kind_of(pulled, ErrorKind::Failed)?;
+    ensure!(error.to_string().contains("docker-credential-wharf-conformance-none"), "{error}");
+    let path = format!("/v2/{}/", repository_of(&reference));
+    ensure!(
+        env.registry().requests().iter().all(|request| !request.path.starts_with(&path)),
+        "pulled without credentials"
+    );
+    Ok(())
 }
 
 async fn containers_of_one_image_pull_it_once(env: &Env) -> Verdict {
