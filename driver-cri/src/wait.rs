@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     driver::{CriDriver, Info},
+    error::Refusal,
     process::Process,
     translate::status,
 };
@@ -24,16 +25,28 @@ const MAX_PAUSE_AT_END: Duration = Duration::from_millis(10);
 /// different events, in any order.
 const OOM_NOTICE: Duration = Duration::from_millis(500);
 
+/// How long a runtime may be out of reach while somebody waits: enough to be started again.
+const MAX_OUTAGE: Duration = Duration::from_secs(60);
+
 /// Waits until a container has ended. One that is removed, or isn't there, is `Removed`.
 pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Result<ExitStatus> {
     let mut pause = Duration::from_millis(1);
     let mut max_pause = MAX_PAUSE;
     let mut watched = false;
     let mut notice_ends = None;
+    let mut outage = Outage::default();
     loop {
-        let Some((container, info)) = driver.find_container_status(cx, id, !watched).await? else {
-            return Ok(ExitStatus::new(ExitCause::Removed));
+        let (container, info) = match driver.find_container_status(cx, id, !watched).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(ExitStatus::new(ExitCause::Removed)),
+            Err(refusal) if outage.goes_on(&refusal) => {
+                paused(cx, pause).await?;
+                pause = MAX_PAUSE.min(pause * 2);
+                continue;
+            }
+            Err(refusal) => return Err(refusal.into()),
         };
+        outage = Outage::default();
         match status::container_phase(container.state) {
             ContainerPhase::Exited => {
                 let now = Instant::now();
@@ -60,11 +73,7 @@ pub(crate) async fn for_exit(driver: &CriDriver, cx: &Context, id: &str) -> Resu
             }
             _ => {}
         }
-        let pausing = async {
-            tokio::time::sleep(pause).await;
-            Ok(())
-        };
-        cx.run(pausing).await?;
+        paused(cx, pause).await?;
         pause = max_pause.min(pause * 2);
     }
 }
@@ -74,7 +83,50 @@ pub(crate) fn pid(info: &Info) -> Option<i32> {
     i32::try_from(info.document()?.get("pid")?.as_i64()?).ok()
 }
 
+/// A time in which the runtime can't be asked, as when it is started again. The container goes on meanwhile.
+#[derive(Debug, Default)]
+struct Outage {
+    ends: Option<Instant>,
+}
+
+impl Outage {
+    /// Whether a refusal is part of an outage that has not lasted too long.
+    fn goes_on(&mut self, refusal: &Refusal) -> bool {
+        // A runtime that has just been started answers, and leaves open why it can't tell.
+        let is_part = refusal.error.is_transient() || (self.ends.is_some() && refusal.is_vague());
+        is_part && Instant::now() < *self.ends.get_or_insert_with(|| Instant::now() + MAX_OUTAGE)
+    }
+}
+
+async fn paused(cx: &Context, pause: Duration) -> Result<()> {
+    let pausing = async {
+        tokio::time::sleep(pause).await;
+        Ok(())
+    };
+    cx.run(pausing).await
+}
+
 /// The container's first process, if it is one of this host as seen from here.
 fn process(id: &str, info: &Info) -> Option<Process> {
     Process::of(id, pid(info)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_begins_with_a_lost_runtime_and_lasts_so_long() {
+        let lost = Refusal::new(&Status::new(Code::Unavailable, "gone"));
+        let vague = Refusal::new(&Status::new(Code::Unknown, "not yet"));
+        let denied = Refusal::new(&Status::new(Code::PermissionDenied, "no"));
+        let mut outage = Outage::default();
+        assert!(!outage.goes_on(&vague));
+        assert!(outage.goes_on(&lost) && outage.goes_on(&vague));
+        assert!(!outage.goes_on(&denied));
+        tokio::time::advance(MAX_OUTAGE).await;
+        assert!(!outage.goes_on(&lost) && !outage.goes_on(&vague));
+    }
 }

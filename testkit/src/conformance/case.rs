@@ -109,6 +109,16 @@ impl Group {
     }
 }
 
+impl Failure {
+    /// The same, saying where in the case it was.
+    pub(super) fn at(self, place: &str) -> Self {
+        match self {
+            Self::Failed(reason) => Self::Failed(format!("{place}: {reason}")),
+            skipped @ Self::Skipped(_) => skipped,
+        }
+    }
+}
+
 impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Failed(format!("{:?}", error.into()))

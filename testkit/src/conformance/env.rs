@@ -1,9 +1,10 @@
 //! What a case is given.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) capture: Capture,
     pub(super) seed: u64,
     pub(super) run: String,
+    /// What the runtime lost when it was killed in the middle of something: nobody can clear it through its API.
+    pub(super) forgiven: Mutex<BTreeSet<Held>>,
     /// Cases read; those that run alone write.
     pub(super) turns: RwLock<()>,
     base: crate::image::Layer,
@@ -67,7 +70,16 @@ impl Shared {
             registry.push(named.name, standard::TAG, &named.image);
         }
         let run = format!("r{:x}", jiff::Timestamp::now().as_nanosecond());
-        Ok(Self { connected, registry, capture, seed, run, turns: RwLock::new(()), base })
+        Ok(Self {
+            connected,
+            registry,
+            capture,
+            seed,
+            run,
+            forgiven: Mutex::default(),
+            turns: RwLock::new(()),
+            base,
+        })
     }
 
     /// Removes every pod of this run, and names those that resist.
@@ -140,6 +152,23 @@ impl Env {
     /// A skip where it can't be known.
     pub async fn holdings(&self) -> Result<Vec<Held>, Failure> {
         Ok(self.able(&self.shared.connected.holdings)?().await?)
+    }
+
+    /// Lets what is there without a pod or container be, after a runtime was killed in the middle of a create or a removal.
+    /// containerd 1.6 has a sandbox's network before it has the sandbox, and does not look for what it forgot. Only for cases
+    /// that run alone.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn forgive_the_runtime(&self) -> Result<(), Failure> {
+        let Ok(holdings) = &self.shared.connected.holdings else { return Ok(()) };
+        let held = holdings().await?;
+        let is_known = |held: &&Held| matches!(held.what.as_str(), "sandbox" | "container");
+        let known: BTreeSet<_> = held.iter().filter(is_known).map(|held| held.name.clone()).collect();
+        let is_orphan = |held: &Held| held.owner.as_ref().is_none_or(|owner| !known.contains(owner));
+        let mut forgiven = self.shared.forgiven.lock().unwrap_or_else(PoisonError::into_inner);
+        forgiven.extend(held.into_iter().filter(is_orphan));
+        Ok(())
     }
 
     fn able<'a, T>(&self, able: &'a Able<T>) -> Result<&'a T, Failure> {

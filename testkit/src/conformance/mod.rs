@@ -8,6 +8,7 @@
 mod arguments;
 mod capture;
 mod case;
+mod draw;
 mod env;
 mod groups;
 mod matrix;

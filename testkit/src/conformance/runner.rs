@@ -221,7 +221,10 @@ async fn holdings_at_rest(shared: &Shared) -> Vec<String> {
     let mut pause = Duration::from_millis(1);
     loop {
         let left: Vec<_> = match holdings().await {
-            Ok(held) => held.iter().map(ToString::to_string).collect(),
+            Ok(held) => {
+                let forgiven = shared.forgiven.lock().unwrap_or_else(PoisonError::into_inner);
+                held.iter().filter(|held| !forgiven.contains(held)).map(ToString::to_string).collect()
+            }
             Err(error) => vec![error.to_string()],
         };
         if left.is_empty() || pause > REST_PAUSE_MAX {

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,7 +52,11 @@ impl PrivateContainerd {
         fs::write(layout.config(), config::render(&layout, PAUSE_IMAGE, &bin_dir))
             .at("write", &layout.config())?;
         Network::choose(RunDir::number(), bin_dir)?.write(&layout)?;
-        let server = Arc::new(Server { child: Mutex::new(spawn(&layout)?), layout });
+        let server = Arc::new(Server {
+            child: Mutex::new(spawn(&layout)?),
+            layout,
+            is_killed: AtomicBool::new(false),
+        });
         server.wait_until_ready()?;
         ctr(&server.layout, ["--namespace", "k8s.io", "images", "import", &pause_archive.to_string_lossy()])?;
         let control = Control::serve(Arc::clone(&server))?;
@@ -73,9 +78,9 @@ impl PrivateContainerd {
         self.server.layout.log()
     }
 
-    /// Whether it still runs.
+    /// Whether it still runs, or was killed by request and can be started again.
     pub(crate) fn is_running(&self) -> bool {
-        self.server.is_running()
+        self.server.is_killed.load(Ordering::SeqCst) || self.server.is_running()
     }
 }
 
@@ -84,11 +89,14 @@ impl PrivateContainerd {
 pub(super) struct Server {
     pub(super) layout: Layout,
     child: Mutex<Child>,
+    /// Whether it is down because somebody asked for that.
+    is_killed: AtomicBool,
 }
 
 impl Server {
     /// Kills it; pods go on. Returns when it has ended.
     pub(super) fn kill(&self) -> Result<()> {
+        self.is_killed.store(true, Ordering::SeqCst);
         let mut child = self.child();
         let ended = child.kill().and_then(|()| child.wait());
         ended.map(drop).map_err(|error| Failure::failed(format!("cannot kill containerd: {error}")))
@@ -101,6 +109,7 @@ impl Server {
         if !self.is_running() {
             *self.child() = spawn(&self.layout)?;
         }
+        self.is_killed.store(false, Ordering::SeqCst);
         self.wait_until_ready()
     }
 

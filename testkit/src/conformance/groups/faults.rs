@@ -5,14 +5,12 @@
 //! is left, or what is left was named and a clean client could reap it. Steps go on until the operation makes fewer calls
 //! than the step would break.
 
-mod operation;
-
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use runtime_core::{Capability, Client, Error, ErrorKind};
 
-use self::operation::Operation;
+use super::operation::{self, Operation};
 use crate::{
     conformance::{Case, Env, Failure, Group, Verdict, case::ensure},
     proxy::{CallAction, CallRule, FaultProxy, Moment},
@@ -133,7 +131,7 @@ fn each_call(env: &Env, operation: Operation, fault: Fault) -> BoxFuture<'_, Ver
                 let step =
                     Step { env, operation, fault, rule: CallRule { call, at, action: fault.action() } };
                 let hit = step.run(&client, &proxy, &base).await;
-                has_hit |= hit.map_err(|failure| in_step(failure, &step.rule))?;
+                has_hit |= hit.map_err(|failure| failure.at(&format!("call {call} broken at its {at:?}")))?;
             }
             if !has_hit {
                 break;
@@ -143,15 +141,6 @@ fn each_call(env: &Env, operation: Operation, fault: Fault) -> BoxFuture<'_, Ver
         ensure!((1..MAX_CALLS).contains(&calls), "{calls} calls were broken");
         Ok(())
     })
-}
-
-fn in_step(failure: Failure, rule: &CallRule) -> Failure {
-    match failure {
-        Failure::Failed(reason) => {
-            Failure::Failed(format!("with call {} broken at its {:?}: {reason}", rule.call, rule.at))
-        }
-        skipped @ Failure::Skipped(_) => skipped,
-    }
 }
 
 /// One operation with one call broken.

@@ -1,6 +1,7 @@
 //! The cases, a file a group.
 
 mod bad_input;
+mod cancellation;
 mod contract;
 mod exec;
 mod faults;
@@ -8,7 +9,10 @@ mod images;
 mod lifecycle;
 mod logs;
 mod network;
+mod operation;
 mod pulling;
+mod random;
+mod recovery;
 mod resources;
 mod secrets;
 mod security;
@@ -34,6 +38,9 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         volumes::CASES,
         secrets::CASES,
         faults::CASES,
+        recovery::CASES,
+        cancellation::CASES,
+        random::CASES,
     ]
     .into_iter()
     .flatten()

@@ -231,7 +231,7 @@ async fn download(
     let store = |error: std::io::Error| PullError::Store { why: error.to_string() };
     let cut = |why: String| PullError::Cut { why };
     let mut body = repository.get(&blob(layer)?, "*/*").await?.into_body();
-    let mut file = tokio::fs::File::create(to).await.map_err(store)?;
+    let mut file = tokio::fs::File::options().write(true).open(to).await.map_err(store)?;
     let mut hash = Sha256::new();
     let mut done = 0_u64;
     loop {
@@ -263,6 +263,8 @@ impl Ingest {
         fs::create_dir_all(&ingest.0)?;
         fs::write(ingest.0.join("ref"), format!("layer-{}", layer.digest))?;
         fs::write(ingest.0.join("total"), layer.size.to_string())?;
+        // Opened later without being made: that goes on beside a removal of the directory when the pull is given up.
+        fs::write(ingest.data(), [])?;
         Ok(ingest)
     }
 

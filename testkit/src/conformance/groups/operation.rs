@@ -1,5 +1,7 @@
 //! The operations whose calls are broken: what each needs, does, and must leave.
 
+use std::time::{Duration, Instant};
+
 use runtime_core::{
     Client, ContainerFilter, ContainerHandle, ContainerPhase, Error, ErrorKind, ImageFilter, PodHandle,
     PodPhase, PullOptions, Result, StopOptions, helpers::pull_policy::PullPolicy, spec::PodSpec,
@@ -10,6 +12,9 @@ use crate::conformance::{
     case::{ensure, ensure_eq},
     env::{guest_command, kind_of},
 };
+
+/// How long a runtime may be busy with what nobody waits for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
@@ -106,7 +111,7 @@ impl Operation {
 
     /// Does it; what it answers is right.
     pub(super) async fn run(self, client: &Client, subject: &Subject) -> Result<()> {
-        let (now, soon) = (StopOptions::now(), StopOptions::after(std::time::Duration::from_millis(100)));
+        let (now, soon) = (StopOptions::now(), StopOptions::after(Duration::from_millis(100)));
         match (self, subject) {
             (Self::Ping, _) => client.ping().await.map(drop),
             (Self::PodList, _) => client.list_pods(&Default::default()).await.map(drop),
@@ -220,16 +225,11 @@ impl Operation {
     async fn check_container(self, container: &ContainerHandle, result: &Result<()>) -> Verdict {
         match self {
             Self::ContainerStart => {
-                if container.status().await?.summary.phase == ContainerPhase::Created {
-                    ensure!(result.is_err(), "it is not started");
-                    // A request that was held up may be on its way yet.
-                    if let Err(error) = container.start().await
-                        && error.kind() != ErrorKind::InvalidState
-                    {
-                        return Err(error.into());
-                    }
-                }
-                let phase = container.status().await?.summary.phase;
+                ensure!(
+                    result.is_err() || container.status().await?.summary.phase != ContainerPhase::Created,
+                    "it is not started"
+                );
+                let phase = started(container).await?;
                 // A runtime may give a start up whose caller has gone.
                 let is_given_up = phase == ContainerPhase::Exited && result.is_err();
                 ensure!(phase == ContainerPhase::Running || is_given_up, "it is {phase}");
@@ -255,5 +255,22 @@ impl Operation {
             _ => ensure_eq!(container.status().await?.summary.phase, ContainerPhase::Running),
         }
         Ok(())
+    }
+}
+
+/// Starts a container that is not started yet. A start whose caller has gone may be under way, and keep others away.
+async fn started(container: &ContainerHandle) -> Result<ContainerPhase, Failure> {
+    let (begun, mut pause) = (Instant::now(), Duration::from_millis(1));
+    loop {
+        let phase = container.status().await?.summary.phase;
+        if phase != ContainerPhase::Created {
+            return Ok(phase);
+        }
+        if let Err(error) = container.start().await {
+            let may_be_busy = matches!(error.kind(), ErrorKind::InvalidState | ErrorKind::Failed);
+            ensure!(may_be_busy && begun.elapsed() < PATIENCE, "it can't be started: {error:?}");
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
