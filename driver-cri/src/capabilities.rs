@@ -67,6 +67,10 @@ const ALWAYS: &[C] = &[
     C::ContainerNoNewPrivs,
     C::ContainerPaths,
     C::ContainerSeccomp,
+    C::PodStats,
+    C::ContainerStats,
+    C::ContainerUpdate,
+    C::ContainerReopenLog,
     C::ExecSync,
     C::ExecTimeout,
     C::ImagePull,
@@ -78,7 +82,7 @@ const ALWAYS: &[C] = &[
 ];
 
 /// What the driver makes up for on every runtime.
-const EMULATED: &[C] = &[C::PodInitContainers, C::PodPullSecrets, C::ContainerWait];
+const EMULATED: &[C] = &[C::PodInitContainers, C::PodPullSecrets, C::PodEvents, C::ContainerWait];
 
 /// What needs the runtime's log files to be files of this host.
 const WITH_LOG_FILES: &[C] = &[

@@ -2,6 +2,7 @@
 
 use std::{os::unix::fs::FileTypeExt, path::Path, time::Duration};
 
+use futures::{Stream, StreamExt};
 use k8s_cri::v1::{
     self as cri, image_service_client::ImageServiceClient, runtime_service_client::RuntimeServiceClient,
 };
@@ -79,7 +80,18 @@ calls! {
     runtime.list_containers(ListContainersRequest) -> ListContainersResponse;
     runtime.exec(ExecRequest) -> ExecResponse;
     runtime.attach(AttachRequest) -> AttachResponse;
+    runtime.update_container_resources(UpdateContainerResourcesRequest) -> UpdateContainerResourcesResponse;
+    runtime.reopen_container_log(ReopenContainerLogRequest) -> ReopenContainerLogResponse;
     runtime.exec_sync(ExecSyncRequest) -> ExecSyncResponse;
+    runtime.container_stats(ContainerStatsRequest) -> ContainerStatsResponse;
+    runtime.list_container_stats(ListContainerStatsRequest) -> ListContainerStatsResponse;
+    runtime.pod_sandbox_stats(PodSandboxStatsRequest) -> PodSandboxStatsResponse;
+    runtime.list_pod_sandbox_stats(ListPodSandboxStatsRequest) -> ListPodSandboxStatsResponse;
+    runtime.update_runtime_config(UpdateRuntimeConfigRequest) -> UpdateRuntimeConfigResponse;
+    runtime.checkpoint_container(CheckpointContainerRequest) -> CheckpointContainerResponse;
+    runtime.list_metric_descriptors(ListMetricDescriptorsRequest) -> ListMetricDescriptorsResponse;
+    runtime.list_pod_sandbox_metrics(ListPodSandboxMetricsRequest) -> ListPodSandboxMetricsResponse;
+    runtime.runtime_config(RuntimeConfigRequest) -> RuntimeConfigResponse;
     images.pull_image(PullImageRequest) -> PullImageResponse;
     images.image_status(ImageStatusRequest) -> ImageStatusResponse;
     images.list_images(ListImagesRequest) -> ListImagesResponse;
@@ -88,6 +100,17 @@ calls! {
 }
 
 impl Client {
+    /// What happens to containers, as the runtime tells it. The answer may come with the first event only. It has no
+    /// deadline: whoever asks lets go of it.
+    pub(crate) async fn container_events(
+        &self,
+    ) -> Result<impl Stream<Item = Result<cri::ContainerEventResponse, Refusal>> + use<>, Refusal> {
+        let mut client = self.runtime.clone();
+        let answer = client.get_container_events(cri::GetEventsRequest {}).await;
+        let events = answer.map_err(|status| Refusal::new(&status))?.into_inner();
+        Ok(events.map(|event| event.map_err(|status| Refusal::new(&status))))
+    }
+
     /// Opens a channel to an endpoint that is there.
     pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Self> {
         let address = match endpoint {

@@ -1,6 +1,14 @@
 //! The driver: one connection to one runtime.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -47,6 +55,8 @@ struct Inner {
     tasks: TaskTracker,
     pulls: Pulls,
     docker_config: Option<DockerConfigFile>,
+    /// The runtime has said that it has no events of its own.
+    has_no_events: AtomicBool,
 }
 
 /// Connects to a runtime, and learns who it is and what it can do.
@@ -78,6 +88,7 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         tasks: TaskTracker::new(),
         pulls: Pulls::default(),
         docker_config,
+        has_no_events: AtomicBool::new(false),
     })))
 }
 
@@ -119,6 +130,7 @@ impl CriDriver {
         &self.0.janitor
     }
 
+    /// Where the runtime is.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.0.config.endpoint
     }
@@ -146,6 +158,14 @@ impl CriDriver {
     /// Credentials of registries for who brings none.
     pub(crate) fn docker_config(&self) -> Option<&DockerConfigFile> {
         self.0.docker_config.as_ref()
+    }
+
+    pub(crate) fn has_no_events(&self) -> bool {
+        self.0.has_no_events.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn learn_that_it_has_no_events(&self) {
+        self.0.has_no_events.store(true, Ordering::Relaxed);
     }
 
     /// The directory below which pods have their logs.

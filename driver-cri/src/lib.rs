@@ -11,7 +11,36 @@
 //! - *Grace periods* are whole seconds in CRI, and are rounded up.
 //! - *Pulls*: callers who want the same image with the same credentials share one. Why one failed is told by the runtime's
 //!   words where it has no code for it, which is the only place where words are looked at.
+//! - *Events*: runtimes that tell of changes (containerd since 1.7, CRI-O) say where to look; the others are listed, every
+//!   second at most while nothing changes. A runtime that was started anew is noticed by its socket.
+//! - *Updates* of resources that fail are undone by sending the old ones: runtimes change what comes before the failure.
+//! - *Statistics* of a pod as a whole need a cgroup parent on containerd 1.6; without one there are those of its containers.
 //! - *Signals*: CRI reports a process that was killed by signal N as one that ended with 128 + N.
+//!
+//! # All calls of CRI v1
+//!
+//! | call | here |
+//! | --- | --- |
+//! | `Version`, `Status` | [`Driver::ping`](runtime_core::Driver::ping); verbosely [`CriDriver::runtime_details`] |
+//! | `RunPodSandbox`, `StopPodSandbox`, `RemovePodSandbox`, `PodSandboxStatus`, `ListPodSandbox` | [`Pod`](runtime_core::Pod) |
+//! | `CreateContainer`, `StartContainer`, `StopContainer`, `RemoveContainer`, `ListContainers`, `ContainerStatus` | [`Container`](runtime_core::Container) |
+//! | `UpdateContainerResources` | [`Container::update`](runtime_core::Container::update) |
+//! | `ReopenContainerLog` | [`Container::reopen_log`](runtime_core::Container::reopen_log) |
+//! | `ContainerStats`, `ListContainerStats` | [`Container::stats`](runtime_core::Container::stats), [`list_stats`](runtime_core::Container::list_stats) |
+//! | `PodSandboxStats`, `ListPodSandboxStats` | [`Pod::stats`](runtime_core::Pod::stats), [`list_stats`](runtime_core::Pod::list_stats) |
+//! | `GetContainerEvents` | [`Pod::events`](runtime_core::Pod::events) |
+//! | `ExecSync`, `Exec`, `Attach` | [`Exec`](runtime_core::Exec) |
+//! | `PortForward` | [`Pod::port_forward`](runtime_core::Pod::port_forward) |
+//! | `PullImage`, `ImageStatus`, `ListImages`, `RemoveImage`, `ImageFsInfo` | [`ImageStore`](runtime_core::ImageStore) |
+//! | `RuntimeConfig` | [`CriDriver::runtime_config`] |
+//! | `UpdateRuntimeConfig` | [`CriDriver::set_pod_cidr`] |
+//! | `CheckpointContainer` | [`CriDriver::checkpoint_container`] |
+//! | `ListMetricDescriptors` | [`CriDriver::metric_descriptors`] |
+//! | `ListPodSandboxMetrics` | [`CriDriver::pod_metrics`] |
+//! | `UpdatePodSandboxResources` | unsupported: the bindings (k8s-cri 0.11) lack it |
+//! | `StreamPodSandboxes`, `StreamContainers`, `StreamImages` | unsupported: the bindings lack them; lists are taken up to 256 MiB |
+//! | `StreamContainerStats`, `StreamPodSandboxStats`, `StreamPodSandboxMetrics` | unsupported: the bindings lack them |
+//! | `CheckpointPod`, `RestorePod` | unsupported: the bindings lack them |
 
 mod capabilities;
 mod client;
@@ -19,23 +48,30 @@ mod config;
 mod container;
 mod driver;
 mod error;
+mod events;
 mod exec;
 mod host_process;
 mod image;
 mod log_directory;
 mod logs;
 mod lost;
+mod native;
 mod options;
 mod parts;
 mod persist;
 mod pod;
 mod process;
 mod pull;
+mod stats;
 mod stop;
 mod streaming;
 pub mod translate;
+mod update;
 mod wait;
 
 pub use config::{Config, Endpoint};
 pub use driver::{CriDriver, connect, connect_url};
+pub use native::{
+    CgroupDriver, Metric, MetricDescriptor, MetricKind, PodMetrics, RuntimeConfig, RuntimeDetails,
+};
 pub use options::CriPodOptions;

@@ -7,10 +7,10 @@ use futures::future::join;
 use k8s_cri::v1 as cri;
 use runtime_core::{
     Call, Context, Error, EventStream, Object, Operation, Pod, PodFilter, PodId, PodPhase, PodRun, PodStats,
-    PodStatus, PodSummary, PortStream, Result, RunOptions, StopOptions, compose, spec::PodSpec,
+    PodStatus, PodSummary, PortStream, Result, RunOptions, StopOptions, compose, events, spec::PodSpec,
 };
 
-use crate::{driver::CriDriver, translate::status};
+use crate::{driver::CriDriver, events::Runtime, translate::status};
 
 #[async_trait]
 impl Pod for CriDriver {
@@ -61,17 +61,17 @@ impl Pod for CriDriver {
 
     async fn events(&self, cx: &Context) -> Result<EventStream> {
         self.admit(cx, &Call::PodEvents)?;
-        Err(Error::unsupported(Operation::PodEvents))
+        Ok(events::follow(Runtime(self.clone()), cx))
     }
 
     async fn stats(&self, cx: &Context, id: &PodId) -> Result<PodStats> {
         self.admit(cx, &Call::PodStats { id })?;
-        Err(Error::unsupported(Operation::PodStats))
+        self.pod_stats(cx, id).await
     }
 
     async fn list_stats(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodStats>> {
         self.admit(cx, &Call::PodListStats { filter })?;
-        Err(Error::unsupported(Operation::PodListStats))
+        self.list_of_pod_stats(cx, filter).await
     }
 
     async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {

@@ -7,10 +7,12 @@ mod container;
 mod enums;
 pub(crate) mod marks;
 mod mount;
+pub(crate) mod native;
 mod pod;
 mod pull_reason;
 mod resources;
 mod security;
+pub(crate) mod stats;
 pub(crate) mod status;
 mod windows;
 
@@ -21,6 +23,7 @@ pub use container::{container_config, container_spec};
 pub use pod::{pod_config, pod_spec};
 pub(crate) use pull_reason::pull_reason;
 pub use resources::linux_resources;
+pub(crate) use resources::update_of;
 
 /// CRI's way to say nothing.
 fn said(text: String) -> Option<String> {

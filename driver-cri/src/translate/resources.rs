@@ -38,6 +38,25 @@ pub(super) fn to_cri(resources: &Resources) -> Result<cri::LinuxContainerResourc
     })
 }
 
+/// What to send to change some resources of a container that has others now.
+///
+/// Runtimes leave alone what is zero or empty, except that containerd sets the limit of memory and swap to that of memory
+/// whenever this one is changed. So where they differ, the former is said again.
+///
+/// # Errors
+/// `InvalidArgument` names a number that is out of range.
+pub(crate) fn update_of(
+    resources: &Resources,
+    before: &cri::LinuxContainerResources,
+) -> Result<cri::LinuxContainerResources> {
+    let mut change = to_cri(resources)?;
+    let has_own_swap = before.memory_swap_limit_in_bytes != before.memory_limit_in_bytes;
+    if change.memory_limit_in_bytes != 0 && change.memory_swap_limit_in_bytes == 0 && has_own_swap {
+        change.memory_swap_limit_in_bytes = before.memory_swap_limit_in_bytes;
+    }
+    Ok(change)
+}
+
 /// The resources of a CRI message, in the kernel's terms.
 ///
 /// # Errors
@@ -83,4 +102,26 @@ pub(super) fn signed(field: &str, amount: u64) -> Result<i64> {
 pub(super) fn amount(field: &str, amount: i64) -> Result<Option<u64>> {
     let amount = u64::try_from(amount).map_err(|_| Error::invalid(field, format!("{amount} is negative")))?;
     Ok((amount != 0).then_some(amount))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_says_only_what_is_set_and_keeps_a_swap_limit_of_its_own() {
+        let resources = Resources::default().with_memory_limit(Bytes(100));
+        let only = cri::LinuxContainerResources { memory_limit_in_bytes: 100, ..Default::default() };
+        let of = |memory, swap| cri::LinuxContainerResources {
+            memory_limit_in_bytes: memory,
+            memory_swap_limit_in_bytes: swap,
+            cpu_shares: 7,
+            ..Default::default()
+        };
+        for (before, swap) in [(of(0, 0), 0), (of(50, 50), 0), (of(50, 80), 80), (of(50, -1), -1)] {
+            let expected = cri::LinuxContainerResources { memory_swap_limit_in_bytes: swap, ..only.clone() };
+            assert_eq!(update_of(&resources, &before).unwrap(), expected);
+        }
+        assert_eq!(update_of(&Resources::default(), &of(50, 80)).unwrap(), Default::default());
+    }
 }

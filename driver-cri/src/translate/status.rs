@@ -170,7 +170,7 @@ pub(crate) fn health(version: cri::VersionResponse, status: cri::StatusResponse)
 }
 
 /// Nanoseconds since 1970, of which none means that it hasn't happened.
-fn timestamp(nanoseconds: i64) -> Option<Timestamp> {
+pub(super) fn timestamp(nanoseconds: i64) -> Option<Timestamp> {
     if nanoseconds <= 0 {
         return None;
     }

@@ -234,6 +234,13 @@ impl StopOptions {
 }
 
 impl PodFilter {
+    /// The pod of this id.
+    #[must_use]
+    pub fn with_id(mut self, id: PodId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
     /// All pods with this label.
     #[must_use]
     pub fn with_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -264,6 +271,13 @@ impl PodFilter {
 }
 
 impl ContainerFilter {
+    /// The container of this id.
+    #[must_use]
+    pub fn with_id(mut self, id: ContainerId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
     /// The containers of a pod.
     #[must_use]
     pub fn of_pod(pod: &PodId) -> Self {

@@ -79,6 +79,10 @@ pub struct MemoryStats {
     pub page_faults: Option<u64>,
     /// Those that had to read from a disk.
     pub major_page_faults: Option<u64>,
+    /// What is on a disk instead.
+    pub swap_usage: Option<Bytes>,
+    /// What is left until the limit of that.
+    pub swap_available: Option<Bytes>,
 }
 
 /// Use of a network interface, since its start.
