@@ -11,9 +11,10 @@ use runtime_core::{ContainerId, Context, Error, Health, PodId, Result};
 use tonic::Code;
 
 use crate::{
-    container::{missing, whole_seconds},
+    container::missing,
     driver::{CriDriver, NAME},
     error::Refusal,
+    stop::whole_seconds,
     translate::{native, status},
 };
 

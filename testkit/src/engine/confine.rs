@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{chdir, pivot_root, sethostname};
 
 use super::paths::{Paths, bind, do_mount, make_read_only, mount_point, resolve};
-use super::rootfs::{below, resolve_in_root};
+use super::rootfs::below;
 use super::space::Shares;
 use super::{CgroupFile, EngineError, Mount, MountKind, Propagation};
 
@@ -23,7 +23,7 @@ pub(crate) struct Confinement {
     pub(crate) root: PathBuf,
     pub(crate) hostname: Option<String>,
     pub(crate) mounts: Vec<Mount>,
-    pub(crate) cgroup: Vec<CgroupFile>,
+    pub(crate) cgroup: CgroupView,
     pub(crate) read_only: bool,
     /// Made if it is missing, as container runtimes do.
     pub(crate) cwd: String,
@@ -31,6 +31,29 @@ pub(crate) struct Confinement {
     pub(crate) writable_sys: bool,
     pub(crate) shares: Shares,
     pub(crate) pids: Pids,
+}
+
+/// What a container sees of its cgroup: files of the host's, so that they can be changed while it runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CgroupView {
+    /// Where they are on the host. `None`: nowhere, it sees none.
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) files: Vec<CgroupFile>,
+}
+
+impl CgroupView {
+    /// Writes the files.
+    pub(crate) fn write(&self) -> Result<(), EngineError> {
+        let failed = |name: &str, error| EngineError::io(format!("cgroup file {name}"), error);
+        let Some(directory) = &self.directory else { return Ok(()) };
+        fs::create_dir_all(directory).map_err(|error| failed("", error))?;
+        for file in &self.files {
+            let path = directory.join(&file.path);
+            let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+            made.and_then(|()| fs::write(&path, &file.content)).map_err(|error| failed(&file.path, error))?;
+        }
+        Ok(())
+    }
 }
 
 /// A process tree.
@@ -70,7 +93,7 @@ impl Confinement {
             root: PathBuf::new(),
             hostname: None,
             mounts: Vec::new(),
-            cgroup: Vec::new(),
+            cgroup: CgroupView::default(),
             read_only: false,
             cwd: "/".into(),
             paths: Paths::default(),
@@ -157,19 +180,15 @@ impl Confinement {
     /// Shows the given files at `/sys/fs/cgroup`, as a runtime with cgroup limits would.
     fn cgroup_view(&self, root: &Path) -> Result<(), EngineError> {
         let at = below(root, "/sys/fs/cgroup");
-        if !at.is_dir() || (self.cgroup.is_empty() && matches!(self.base, Base::Host)) {
+        if !at.is_dir() || (self.cgroup.files.is_empty() && matches!(self.base, Base::Host)) {
             return Ok(());
         }
-        do_mount("tmpfs", &at, "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=755")?;
-        for file in &self.cgroup {
-            let path = resolve_in_root(&at, Path::new(&file.path));
-            path.and_then(|path| {
-                fs::create_dir_all(path.parent().unwrap_or(&at))?;
-                fs::write(path, &file.content)
-            })
-            .map_err(|error| EngineError::io(format!("cgroup file {}", file.path), error))?;
-        }
-        make_read_only(&at)
+        let Some(directory) = &self.cgroup.directory else {
+            do_mount("tmpfs", &at, "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=755")?;
+            return make_read_only(&at);
+        };
+        self.cgroup.write()?;
+        bind(directory, &at, true, Propagation::Private)
     }
 
     fn devices(&self) -> Result<(), EngineError> {

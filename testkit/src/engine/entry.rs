@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, atomic::AtomicU64};
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, watch};
@@ -13,6 +13,7 @@ use super::confine::{Base, Namespaces};
 use super::core::Shared;
 use super::image::Rootfs;
 use super::log::LogFile;
+use super::memory::MemoryWatch;
 use super::process::lock;
 use super::rootfs::{copy_tree, remove_tree};
 use super::streams::Terminal;
@@ -23,7 +24,9 @@ use super::{Container, ContainerState, EngineError, Exit, ImageRecord, Launch, O
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) pod: String,
+    /// What it was made of; [`Entry::launch_now`] has what was changed since.
     pub(crate) launch: Arc<Launch>,
+    pub(crate) updated: Mutex<Option<Arc<Launch>>>,
     pub(crate) image: Arc<ImageRecord>,
     /// Host name after the pod's has been taken into account.
     pub(crate) hostname: Option<String>,
@@ -33,6 +36,9 @@ pub(crate) struct Entry {
     pub(crate) turn: AsyncMutex<()>,
     pub(crate) main: Mutex<Option<Main>>,
     pub(crate) log: Mutex<Option<Arc<LogFile>>>,
+    pub(crate) memory: Mutex<Option<MemoryWatch>>,
+    /// The most processor time that was seen, in ticks: that of commands that have ended is not seen any more.
+    pub(crate) ticks: AtomicU64,
     pub(crate) files: Files,
 }
 
@@ -59,11 +65,16 @@ impl Entry {
         Container {
             id: self.id.clone(),
             pod: self.pod.clone(),
-            launch: Arc::clone(&self.launch),
+            launch: self.launch_now(),
             image: Arc::clone(&self.image),
             created_at: self.created_at,
             state: self.state.borrow().clone(),
         }
+    }
+
+    /// What it is made of, changes of its resources included.
+    pub(crate) fn launch_now(&self) -> Arc<Launch> {
+        Arc::clone(lock(&self.updated).as_ref().unwrap_or(&self.launch))
     }
 
     pub(crate) fn main_pid(&self) -> Option<i32> {
@@ -146,6 +157,16 @@ impl Files {
             None => Path::new("/").to_path_buf(),
             Some(_) => self.directory.join("root"),
         }
+    }
+
+    /// Where the files are that it shows of its cgroup.
+    pub(crate) fn cgroup(&self) -> PathBuf {
+        self.directory.join("cgroup")
+    }
+
+    /// What it has written over its image, where that is kept apart.
+    pub(crate) fn writable_layer(&self) -> Option<PathBuf> {
+        (self.overlay && self.image.directory().is_some()).then(|| self.directory.join("upper"))
     }
 
     /// Removes them now, aside, instead of when this is dropped.

@@ -68,6 +68,16 @@ pub enum EngineError {
         /// What is wrong with it.
         message: String,
     },
+    /// A limit below what is in use; it was not set.
+    #[error(
+        "unable to set memory limit to {limit_bytes} (current usage: {used_bytes}, peak usage: {used_bytes})"
+    )]
+    MemoryInUse {
+        /// The limit that was asked for.
+        limit_bytes: u64,
+        /// What the container has.
+        used_bytes: u64,
+    },
     /// A value that this engine cannot honour, because of the host, the user it runs as or the image.
     #[error("{what} is not supported: {why}")]
     Unsupported {

@@ -1,6 +1,6 @@
 //! What callers do with containers: create, start, stop, wait, remove.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, atomic::AtomicU64};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -38,12 +38,15 @@ impl Engine {
                     hostname: launch.hostname.clone().or_else(|| pod.launch.hostname.clone()),
                     pod: pod.id,
                     launch: Arc::new(launch),
+                    updated: Mutex::default(),
                     image: Arc::clone(&image.record),
                     created_at: Timestamp::now(),
                     state: watch::Sender::new(ContainerState::Created),
                     turn: AsyncMutex::default(),
                     main: Mutex::default(),
                     log: Mutex::default(),
+                    memory: Mutex::default(),
+                    ticks: AtomicU64::default(),
                     files,
                 });
                 shared.insert_container(&entry)?;
@@ -191,17 +194,6 @@ impl Engine {
                 log.reopen().await.map_err(|error| EngineError::io("reopen the log", error))
             })
             .await
-    }
-
-    /// Memory that a container's processes have now, in bytes; 0 when it does not run.
-    ///
-    /// # Errors
-    /// [`EngineError::NotFound`].
-    pub async fn memory_bytes(&self, id: &str) -> Result<u64, EngineError> {
-        let shared = self.shared();
-        shared.container(id)?;
-        let roots = shared.processes.of(id);
-        shared.blocking(move || Ok(super::memory::resident_bytes(&roots))).await
     }
 
     pub(crate) fn containers_of(&self, pod: &str) -> Vec<String> {

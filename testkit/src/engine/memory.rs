@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_millis(20);
 /// A running check of one container; dropping it ends the check.
 #[derive(Debug)]
 pub(crate) struct MemoryWatch {
+    limit_bytes: Arc<AtomicU64>,
     killed: Arc<AtomicBool>,
     _stop: mpsc::Sender<()>,
 }
@@ -24,12 +25,14 @@ impl MemoryWatch {
         let killed = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = mpsc::channel::<()>();
         let flag = Arc::clone(&killed);
+        let limit_bytes = Arc::new(AtomicU64::new(limit_bytes));
+        let limit = Arc::clone(&limit_bytes);
         let watching = std::thread::Builder::new().name("engine-memory".into()).spawn(move || {
             let mut interval = FIRST_SAMPLE;
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                 interval = (interval * 2).min(LONGEST_INTERVAL);
                 let roots = processes.of(&container);
-                if roots.contains(&pid) && resident_bytes(&roots) > limit_bytes {
+                if roots.contains(&pid) && resident_bytes(&roots) > limit.load(Ordering::SeqCst) {
                     flag.store(true, Ordering::SeqCst);
                     kill_tree(pid);
                     return;
@@ -39,7 +42,12 @@ impl MemoryWatch {
         if let Err(error) = watching {
             tracing::warn!(%error, "the memory limit is not watched");
         }
-        Self { killed, _stop: stop }
+        Self { limit_bytes, killed, _stop: stop }
+    }
+
+    /// From now on this is the limit.
+    pub(crate) fn set_limit(&self, limit_bytes: u64) {
+        self.limit_bytes.store(limit_bytes, Ordering::SeqCst);
     }
 
     pub(crate) fn has_killed(&self) -> bool {

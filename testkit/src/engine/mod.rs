@@ -38,6 +38,8 @@ mod space;
 mod spawn;
 mod streams;
 mod sweep;
+mod update;
+mod usage;
 mod user;
 
 pub use attach::{Attachment, SharedInput};
@@ -63,6 +65,8 @@ pub use privileges::Privileges;
 pub use resolv::resolv_conf;
 pub use streams::{Input, Output, TerminalSize};
 pub use sweep::{Swept, sweep};
+pub use update::Update;
+pub use usage::{Layer, Traffic, Usage};
 pub use user::User;
 
 #[cfg(test)]

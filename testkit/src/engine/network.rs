@@ -1,5 +1,6 @@
 //! The network of a pod: a pair of virtual interfaces between it and the host, and ports of the host that lead there.
 
+use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -11,12 +12,14 @@ use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::spawn::on_thread;
-use super::{EngineError, PublishedPort};
+use super::{EngineError, PublishedPort, Traffic};
 
 /// Where the pods' addresses are from: 16384 networks of four addresses.
 const FIRST_ADDRESS: u32 = u32::from_be_bytes([10, 219, 0, 0]);
 const NETWORKS: u32 = 1 << 14;
 const PROGRAM: &str = "ip";
+/// The pod's own interface.
+const INTERFACE: &str = "eth0";
 
 /// Whether networks can be made here at all: the system's program for them is there.
 pub(crate) fn available() -> bool {
@@ -45,8 +48,8 @@ impl Veth {
             let [gateway, address] = [1, 2].map(|at| Ipv4Addr::from(FIRST_ADDRESS + 4 * number + at));
             let host_name = format!("wharfp{number}");
             let made = ip(&format!(
-                "link add eth0 type veth peer name {host_name} netns {host}\n\
-                 link set lo up\naddr add {address}/30 dev eth0\nlink set eth0 up\n\
+                "link add {INTERFACE} type veth peer name {host_name} netns {host}\n\
+                 link set lo up\naddr add {address}/30 dev {INTERFACE}\nlink set {INTERFACE} up\n\
                  route add default via {gateway}\n"
             ));
             match made {
@@ -64,6 +67,19 @@ impl Veth {
         let Self { gateway, host_name, .. } = self;
         let batch = format!("addr add {gateway}/30 dev {host_name}\nlink set {host_name} up\n");
         on_thread("network", move || ip(&batch).map_err(failed)).await
+    }
+
+    /// What went through. The host's end counts it the other way round.
+    pub(crate) fn traffic(&self) -> Option<Traffic> {
+        let directory = format!("/sys/class/net/{}/statistics", self.host_name);
+        let count = |name: &str| fs::read_to_string(format!("{directory}/{name}")).ok()?.trim().parse().ok();
+        Some(Traffic {
+            interface: INTERFACE.to_owned(),
+            received_bytes: count("tx_bytes")?,
+            sent_bytes: count("rx_bytes")?,
+            receive_errors: count("tx_errors")?,
+            send_errors: count("rx_errors")?,
+        })
     }
 
     /// Takes it away now; the kernel would do it some time after the network's end.

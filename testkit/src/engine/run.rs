@@ -14,7 +14,6 @@ use super::confine::{Confinement, Namespaces, Pids};
 use super::core::Shared;
 use super::entry::{Entry, Main};
 use super::log::LogFile;
-use super::memory::MemoryWatch;
 use super::paths::Paths;
 use super::process::{Process, kill_orphans, kill_tree, lock, signal};
 use super::space::Space;
@@ -118,10 +117,7 @@ impl Shared {
             stderr: err.clone(),
             terminal,
         });
-        let memory = entry
-            .launch
-            .memory_limit_bytes
-            .map(|limit| MemoryWatch::start(pid, entry.id.clone(), limit, Arc::clone(&self.processes)));
+        self.watch_memory(entry, pid);
         self.advance(entry, ContainerState::Running { pid, started_at }, EventKind::Started);
         let taps = [out.clone(), err.clone()];
         let pump = async move {
@@ -132,7 +128,7 @@ impl Shared {
         };
         let output = OutputPump { pump: tokio::spawn(pump), taps };
         let (shared, entry) = (Arc::clone(self), Arc::clone(entry));
-        tokio::spawn(supervise(shared, entry, process, neighbours, output, memory, started_at));
+        tokio::spawn(supervise(shared, entry, process, neighbours, output, started_at));
         Ok(())
     }
 
@@ -154,7 +150,7 @@ impl Shared {
             root: entry.files.root(),
             hostname: entry.hostname.clone(),
             mounts: entry.launch.mounts.clone(),
-            cgroup: entry.launch.cgroup.clone(),
+            cgroup: entry.cgroup_view(),
             read_only: entry.launch.read_only_rootfs,
             cwd: entry.cwd(),
             paths: Paths { masked: masked_paths.clone(), read_only: read_only_paths.clone() },
@@ -295,7 +291,6 @@ async fn supervise(
     process: Process,
     neighbours: Option<Arc<Namespaces>>,
     output: OutputPump,
-    memory: Option<MemoryWatch>,
     started_at: Timestamp,
 ) {
     let outcome = process.wait().await;
@@ -314,6 +309,7 @@ async fn supervise(
         }
     }
     output.finish().await;
+    let memory = lock(&entry.memory).take();
     let oom_killed = memory.is_some_and(|memory| memory.has_killed());
     *lock(&entry.main) = None;
     *lock(&entry.log) = None;

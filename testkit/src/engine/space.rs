@@ -12,7 +12,7 @@ use super::core::Shared;
 use super::network::{Publication, Veth};
 use super::process::Process;
 use super::spawn::{Command, Place, on_thread, spawn};
-use super::{EngineError, Isolation, PodSpace, Privileges, User};
+use super::{EngineError, Isolation, PodSpace, Privileges, Traffic, User};
 
 /// Ignored by the first process, its children are reaped by the kernel; what it becomes keeps it so.
 const PAUSE: [&str; 3] = ["sh", "-c", "trap '' CHLD; exec sleep infinity"];
@@ -111,6 +111,11 @@ impl Space {
 
     pub(crate) fn address(&self) -> Option<Ipv4Addr> {
         self.veth.as_ref().map(|veth| veth.address)
+    }
+
+    /// What went through its network.
+    pub(crate) fn traffic(&self) -> Option<Traffic> {
+        self.veth.as_ref().and_then(Veth::traffic)
     }
 
     /// The pod's own process, as the host sees it.

@@ -54,10 +54,49 @@ pub(super) fn oom_score(resources: &LinuxContainerResources) -> Option<i32> {
     i32::try_from(resources.oom_score_adj).ok().filter(|score| *score > own.unwrap_or(0))
 }
 
+/// What runc says before what is wrong when a container is started.
+const INIT: &str = "unable to start container process: error during container init: error setting cgroup config for procHooks process: ";
+const APPLY: &str = "unable to start container process: unable to apply cgroup configuration: ";
+
+/// What a container has after an update: what is said replaces what was.
+pub(super) fn updated(
+    had: LinuxContainerResources,
+    update: LinuxContainerResources,
+) -> LinuxContainerResources {
+    let or = |new: i64, old: i64| if new == 0 { old } else { new };
+    let text = |new: String, old: String| if new.is_empty() { old } else { new };
+    LinuxContainerResources {
+        cpu_period: or(update.cpu_period, had.cpu_period),
+        cpu_quota: or(update.cpu_quota, had.cpu_quota),
+        cpu_shares: or(update.cpu_shares, had.cpu_shares),
+        memory_limit_in_bytes: or(update.memory_limit_in_bytes, had.memory_limit_in_bytes),
+        // A new limit of memory is that of both, unless this one is said too.
+        memory_swap_limit_in_bytes: or(
+            update.memory_swap_limit_in_bytes,
+            or(update.memory_limit_in_bytes, had.memory_swap_limit_in_bytes),
+        ),
+        cpuset_cpus: text(update.cpuset_cpus, had.cpuset_cpus),
+        cpuset_mems: text(update.cpuset_mems, had.cpuset_mems),
+        unified: if update.unified.is_empty() { had.unified } else { update.unified },
+        // Taken and left alone.
+        oom_score_adj: had.oom_score_adj,
+        hugepage_limits: had.hugepage_limits,
+    }
+}
+
+/// What runc says when a running container is to have these; `None` when it takes them.
+pub(super) fn refused_to_running(resources: &LinuxContainerResources) -> Option<String> {
+    let (memory, swap) = (resources.memory_limit_in_bytes, resources.memory_swap_limit_in_bytes);
+    if swap > 0 && swap < memory {
+        let file = "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes";
+        return Some(format!("failed to write \"{swap}\": write {file}: invalid argument"));
+    }
+    let words = refused(resources)?;
+    Some(words.strip_prefix(INIT).or(words.strip_prefix(APPLY)).unwrap_or(&words).to_owned())
+}
+
 /// What runc says when it starts a container with these; `None` when it takes them.
 pub(super) fn refused(resources: &LinuxContainerResources) -> Option<String> {
-    const INIT: &str = "unable to start container process: error during container init: error setting cgroup config \
-                        for procHooks process: ";
     let not_written = |value: &dyn std::fmt::Display, file: &str| {
         Some(format!("{INIT}failed to write \"{value}\": write /sys/fs/cgroup/{file}: invalid argument"))
     };
@@ -68,8 +107,7 @@ pub(super) fn refused(resources: &LinuxContainerResources) -> Option<String> {
     if !resources.cpuset_cpus.is_empty() && !cpus_exist(&resources.cpuset_cpus) {
         let cpus = &resources.cpuset_cpus;
         return Some(format!(
-            "unable to start container process: unable to apply cgroup configuration: failed to write {cpus:?}: write \
-             /sys/fs/cgroup/cpuset/cpuset.cpus: numerical result out of range"
+            "{APPLY}failed to write {cpus:?}: write /sys/fs/cgroup/cpuset/cpuset.cpus: numerical result out of range"
         ));
     }
     if memory < -1 {

@@ -153,14 +153,6 @@ impl Fake {
         Ok(ContainerStatusResponse { status, info })
     }
 
-    pub(super) async fn update_container_resources(
-        &self,
-        request: UpdateContainerResourcesRequest,
-    ) -> Result<UpdateContainerResourcesResponse, Status> {
-        self.container_in(&request.container_id, "failed to find container")?;
-        Err(refusal::unsupported("new resources for a container that was made with others"))
-    }
-
     pub(super) async fn reopen_container_log(
         &self,
         request: ReopenContainerLogRequest,

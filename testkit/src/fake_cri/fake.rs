@@ -9,7 +9,7 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::calls::Calls;
-use super::{refusal, status};
+use super::{FakeCriOptions, refusal, status};
 use crate::engine::{Engine, Phase};
 
 pub(super) struct Fake {
@@ -18,13 +18,16 @@ pub(super) struct Fake {
     /// For files that containers are given, such as `resolv.conf`.
     pub(super) dir: PathBuf,
     pub(super) synthetic: Mutex<Vec<Container>>,
+    /// Calls that came after containerd 1.6.
+    pub(super) newer_calls: bool,
     max_message_bytes: usize,
 }
 
 impl Fake {
-    pub(super) fn new(engine: Engine, dir: PathBuf, max_message_bytes: usize, synthetic: usize) -> Self {
-        let synthetic = Mutex::new((0..synthetic).map(status::synthetic).collect());
-        Self { engine, calls: Calls::default(), dir, synthetic, max_message_bytes }
+    pub(super) fn new(engine: Engine, dir: PathBuf, options: &FakeCriOptions) -> Self {
+        let FakeCriOptions { socket: _, max_message_bytes, synthetic_containers, newer_calls } = *options;
+        let synthetic = Mutex::new((0..synthetic_containers).map(status::synthetic).collect());
+        Self { engine, calls: Calls::default(), dir, synthetic, newer_calls, max_message_bytes }
     }
 
     /// Answers a call of `method`: counts it, lets faults at it, and keeps to the size of messages.

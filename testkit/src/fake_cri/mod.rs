@@ -10,6 +10,7 @@ mod calls;
 mod cgroup;
 mod connection;
 mod container;
+mod events;
 mod exec;
 mod fake;
 mod filter;
@@ -27,6 +28,7 @@ mod service;
 mod space;
 mod stats;
 mod status;
+mod update;
 
 pub use calls::Calls;
 pub use lacks::LACKS;

@@ -34,11 +34,18 @@ pub struct FakeCriOptions {
     /// This many exited containers are listed besides the real ones, to make a list long. They have ids and labels and
     /// can be looked at and removed; nothing ever ran in them.
     pub synthetic_containers: usize,
+    /// It knows calls that came after containerd 1.6: `GetContainerEvents` of 1.7, and `RuntimeConfig` of 2.0.
+    pub newer_calls: bool,
 }
 
 impl Default for FakeCriOptions {
     fn default() -> Self {
-        Self { socket: None, max_message_bytes: MAX_MESSAGE_BYTES, synthetic_containers: 0 }
+        Self {
+            socket: None,
+            max_message_bytes: MAX_MESSAGE_BYTES,
+            synthetic_containers: 0,
+            newer_calls: false,
+        }
     }
 }
 
@@ -74,13 +81,8 @@ impl FakeCri {
     /// When the socket can't be made.
     pub async fn start(engine: Engine, options: FakeCriOptions) -> io::Result<Self> {
         let dir = directory(engine.state_dir())?;
+        let fake = Arc::new(Fake::new(engine, dir.path().to_owned(), &options));
         let socket = options.socket.unwrap_or_else(|| dir.path().join("cri.sock"));
-        let fake = Arc::new(Fake::new(
-            engine,
-            dir.path().to_owned(),
-            options.max_message_bytes,
-            options.synthetic_containers,
-        ));
         let serving = Mutex::new(Some(Serving::start(&socket, &fake)?));
         Ok(Self { socket, fake, serving, _dir: dir })
     }

@@ -72,30 +72,40 @@ impl RuntimeService for Service {
             UpdateContainerResourcesRequest => UpdateContainerResourcesResponse;
         reopen_container_log "ReopenContainerLog" ReopenContainerLogRequest => ReopenContainerLogResponse;
         exec_sync "ExecSync" ExecSyncRequest => ExecSyncResponse;
+        pod_sandbox_stats "PodSandboxStats" PodSandboxStatsRequest => PodSandboxStatsResponse;
+        list_pod_sandbox_stats "ListPodSandboxStats" ListPodSandboxStatsRequest => ListPodSandboxStatsResponse;
+        runtime_config "RuntimeConfig" RuntimeConfigRequest => RuntimeConfigResponse;
         container_stats "ContainerStats" ContainerStatsRequest => ContainerStatsResponse;
         list_container_stats "ListContainerStats" ListContainerStatsRequest => ListContainerStatsResponse;
+    }
+
+    fn get_container_events<'a, 'r>(
+        &'a self,
+        _: Request<GetEventsRequest>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Self::GetContainerEventsStream>, Status>> + Send + 'r>>
+    where
+        'a: 'r,
+        Self: 'r,
+    {
+        let fake = Arc::clone(&self.0);
+        Box::pin(async move {
+            let events = fake.get_container_events().await?;
+            Ok(Response::new(Box::pin(events) as Self::GetContainerEventsStream))
+        })
     }
 
     missing! {
         exec "Exec" ExecRequest => ExecResponse, "the fake does not stream yet";
         attach "Attach" AttachRequest => AttachResponse, "the fake does not stream yet";
         port_forward "PortForward" PortForwardRequest => PortForwardResponse, "the fake does not stream yet";
-        pod_sandbox_stats "PodSandboxStats" PodSandboxStatsRequest => PodSandboxStatsResponse,
-            "the fake has no sandbox stats yet";
-        list_pod_sandbox_stats "ListPodSandboxStats" ListPodSandboxStatsRequest => ListPodSandboxStatsResponse,
-            "the fake has no sandbox stats yet";
         checkpoint_container "CheckpointContainer" CheckpointContainerRequest => CheckpointContainerResponse,
             "method CheckpointContainer not implemented";
-        get_container_events "GetContainerEvents" GetEventsRequest => Self::GetContainerEventsStream,
-            "method GetContainerEvents not implemented";
         list_metric_descriptors "ListMetricDescriptors"
             ListMetricDescriptorsRequest => ListMetricDescriptorsResponse,
             "unknown method ListMetricDescriptors for service runtime.v1.RuntimeService";
         list_pod_sandbox_metrics "ListPodSandboxMetrics"
             ListPodSandboxMetricsRequest => ListPodSandboxMetricsResponse,
             "unknown method ListPodSandboxMetrics for service runtime.v1.RuntimeService";
-        runtime_config "RuntimeConfig" RuntimeConfigRequest => RuntimeConfigResponse,
-            "unknown method RuntimeConfig for service runtime.v1.RuntimeService";
     }
 }
 

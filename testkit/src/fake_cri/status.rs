@@ -1,7 +1,7 @@
 //! The engine's pods and containers as CRI messages, and the two calls about the runtime itself.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 use k8s_cri::v1::*;
@@ -42,10 +42,36 @@ impl Fake {
 
     pub(super) async fn update_runtime_config(
         &self,
-        _: UpdateRuntimeConfigRequest,
+        request: UpdateRuntimeConfigRequest,
     ) -> Result<UpdateRuntimeConfigResponse, Status> {
+        let network = request.runtime_config.and_then(|config| config.network_config).unwrap_or_default();
+        let cidr = network.pod_cidr;
+        if !cidr.is_empty() && !is_cidr(&cidr) {
+            return Err(Status::unknown(format!("get routes: invalid CIDR address: {cidr}")));
+        }
         Ok(UpdateRuntimeConfigResponse {})
     }
+
+    pub(super) async fn runtime_config(
+        &self,
+        _: RuntimeConfigRequest,
+    ) -> Result<RuntimeConfigResponse, Status> {
+        if !self.newer_calls {
+            return Err(Status::unimplemented(
+                "unknown method RuntimeConfig for service runtime.v1.RuntimeService",
+            ));
+        }
+        let linux = LinuxRuntimeConfiguration { cgroup_driver: CgroupDriver::Cgroupfs.into() };
+        Ok(RuntimeConfigResponse { linux: Some(linux) })
+    }
+}
+
+/// An address, a slash, a number of bits that it has.
+fn is_cidr(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(address, bits)| {
+        let most = address.parse().map(|address: IpAddr| if address.is_ipv4() { 32 } else { 128 });
+        most.is_ok_and(|most| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
+    })
 }
 
 pub(super) fn sandbox_item(pod: &engine::Pod, request: RunPodSandboxRequest) -> PodSandbox {
@@ -227,6 +253,6 @@ fn reason(exit: &Exit) -> &'static str {
     }
 }
 
-fn nanoseconds(at: Timestamp) -> i64 {
+pub(super) fn nanoseconds(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }

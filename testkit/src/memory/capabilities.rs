@@ -18,6 +18,8 @@ const ALWAYS: &[C] = &[
     C::PodInitContainers,
     C::PodLogDirectory,
     C::PodPullSecrets,
+    C::PodPortForward,
+    C::PodEvents,
     C::ContainerCreate,
     C::ContainerStart,
     C::ContainerStop,
@@ -35,6 +37,9 @@ const ALWAYS: &[C] = &[
     C::ContainerStdin,
     C::ContainerTty,
     C::ContainerStopSignal,
+    C::ContainerCopy,
+    C::ContainerReopenLog,
+    C::ContainerUpdate,
     C::ExecSync,
     C::ExecTimeout,
     C::ExecEnv,
@@ -78,13 +83,13 @@ const WITH_CHROOT: &[C] = &[
     C::ExecUser,
 ];
 
-/// All that is declared. Memory is limited by sampling what processes have, so that is emulated. Nothing enforces
+/// All that is declared. Memory is limited, and use is measured, by sampling what processes have, so that is emulated. Nothing enforces
 /// processor shares, so they are not declared, though a container could be shown any number.
 pub(super) fn of(isolation: Isolation) -> Capabilities {
     let limits = Limits { exec_output: Some(Bytes(EXEC_OUTPUT_BYTES as u64)) };
     let always = Capabilities::none()
         .native(ALWAYS.iter().copied())
-        .emulated([C::ContainerMemoryLimit])
+        .emulated([C::ContainerMemoryLimit, C::ContainerStats, C::PodStats])
         .with_limits(limits);
     match isolation {
         Isolation::None => always,

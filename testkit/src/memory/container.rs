@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use runtime_core::{
     ByteStream, Call, Container, ContainerFilter, ContainerId, ContainerStats, ContainerStatus,
-    ContainerSummary, Context, CreateOptions, Error, ExitCause, ExitStatus, LogOptions, LogStream, Operation,
-    PodId, Result, StopOptions, compose, log_file, spec::ContainerSpec, spec::Resources,
+    ContainerSummary, Context, CreateOptions, ExitCause, ExitStatus, LogOptions, LogStream, PodId, Result,
+    StopOptions, compose, log_file, spec::ContainerSpec, spec::Resources,
 };
 
 use super::{MemoryDriver, error::convert, logs, translate};
@@ -109,22 +109,22 @@ impl Container for MemoryDriver {
 
     async fn reopen_log(&self, cx: &Context, id: &ContainerId) -> Result<()> {
         self.admit(cx, &Call::ContainerReopenLog { id })?;
-        Err(Error::unsupported(Operation::ContainerReopenLog))
+        self.call(cx, self.engine().reopen_log(id.as_str())).await
     }
 
     async fn update(&self, cx: &Context, id: &ContainerId, resources: &Resources) -> Result<()> {
         self.admit(cx, &Call::ContainerUpdate { id, resources })?;
-        Err(Error::unsupported(Operation::ContainerUpdate))
+        self.update_resources(cx, id, resources).await
     }
 
     async fn stats(&self, cx: &Context, id: &ContainerId) -> Result<ContainerStats> {
         self.admit(cx, &Call::ContainerStats { id })?;
-        Err(Error::unsupported(Operation::ContainerStats))
+        self.container_stats(cx, id).await
     }
 
     async fn list_stats(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerStats>> {
         self.admit(cx, &Call::ContainerListStats { filter })?;
-        Err(Error::unsupported(Operation::ContainerListStats))
+        self.list_of_container_stats(cx, filter).await
     }
 
     async fn copy_out(&self, cx: &Context, id: &ContainerId, path: &str) -> Result<ByteStream> {

@@ -14,7 +14,8 @@ pub(super) fn classify(error: &EngineError) -> (ErrorKind, bool) {
         EngineError::Unsupported { .. } => (ErrorKind::Unsupported, false),
         EngineError::NoSuchCommand { .. }
         | EngineError::NotExecutable { .. }
-        | EngineError::StartRefused(_) => (ErrorKind::Failed, false),
+        | EngineError::StartRefused(_)
+        | EngineError::MemoryInUse { .. } => (ErrorKind::Failed, false),
         EngineError::ExecTimeout { .. } => (ErrorKind::DeadlineExceeded, false),
         EngineError::Pull { error, .. } => classify_pull(error),
         EngineError::Injected { code, .. } => classify_injected(code),
@@ -138,6 +139,7 @@ mod tests {
             (EngineError::NoSuchCommand { command: "x".into() }, ErrorKind::Failed, false),
             (EngineError::NotExecutable { command: "x".into(), reason: text() }, ErrorKind::Failed, false),
             (EngineError::StartRefused(text()), ErrorKind::Failed, false),
+            (EngineError::MemoryInUse { limit_bytes: 1, used_bytes: 2 }, ErrorKind::Failed, false),
             (
                 EngineError::ExecTimeout { command: "x".into(), after: Duration::from_secs(1) },
                 ErrorKind::DeadlineExceeded,

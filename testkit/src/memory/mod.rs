@@ -14,12 +14,14 @@ mod config;
 mod container;
 mod driver;
 mod error;
+mod events;
 mod exec;
 mod image;
 mod logs;
 mod parts;
 mod pod;
 mod session;
+mod stats;
 mod translate;
 
 pub use config::{MemoryOptions, STATE_DIR_VARIABLE};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use runtime_core::{
-    Call, Context, Error, EventStream, Operation, Pod, PodFilter, PodId, PodRun, PodStats, PodStatus,
-    PodSummary, PortStream, Result, RunOptions, StopOptions, compose, spec::PodSpec,
+    Call, Context, EventStream, Pod, PodFilter, PodId, PodRun, PodStats, PodStatus, PodSummary, PortStream,
+    Result, RunOptions, StopOptions, compose, events::follow, spec::PodSpec,
 };
 
-use super::{MemoryDriver, error::convert, logs, translate};
+use super::{MemoryDriver, error::convert, events::Listed, logs, translate};
 use crate::engine::{Engine, EngineError};
 
 #[async_trait]
@@ -50,17 +50,17 @@ impl Pod for MemoryDriver {
 
     async fn events(&self, cx: &Context) -> Result<EventStream> {
         self.admit(cx, &Call::PodEvents)?;
-        Err(Error::unsupported(Operation::PodEvents))
+        Ok(follow(Listed(self.clone()), cx))
     }
 
     async fn stats(&self, cx: &Context, id: &PodId) -> Result<PodStats> {
         self.admit(cx, &Call::PodStats { id })?;
-        Err(Error::unsupported(Operation::PodStats))
+        self.pod_stats(cx, id).await
     }
 
     async fn list_stats(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodStats>> {
         self.admit(cx, &Call::PodListStats { filter })?;
-        Err(Error::unsupported(Operation::PodListStats))
+        self.list_of_pod_stats(cx, filter).await
     }
 
     async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {

@@ -61,7 +61,7 @@ impl Consumer {
     }
 }
 
-fn sorted<'a, T>(all: &'a [T], key: impl Fn(&T) -> &str) -> Vec<&'a T> {
+fn sorted<T>(all: &[T], key: impl Fn(&T) -> &str) -> Vec<&T> {
     let mut sorted: Vec<_> = all.iter().collect();
     sorted.sort_by(|a, b| key(a).cmp(key(b)));
     sorted

@@ -25,6 +25,9 @@ cases! { Logs;
     bytes_that_are_not_text: proves [], needs [ContainerLogs, ContainerLogsFollow, PodRun, ContainerRootfs];
     what_never_started_wrote_nothing: proves [], needs [ContainerLogs, ContainerCreate, PodRun];
     logs_go_where_they_are_asked_to: proves [PodLogDirectory, ContainerLogPath], needs [ContainerLogs, PodRun, ContainerWait];
+    a_log_goes_on_in_a_new_file: proves [ContainerReopenLog], needs [ContainerLogs, PodRun, ContainerStatus];
+    a_follower_misses_nothing_when_the_log_is_rotated: proves [ContainerReopenLog], needs [ContainerLogs, ContainerLogsFollow, PodRun, ContainerStatus];
+    no_log_is_opened_of_what_does_not_run: proves [ContainerReopenLog], needs [PodRun, ContainerCreate, ContainerStop];
     logs_are_gone_with_the_container: proves [], needs [ContainerLogs, PodRun, ContainerRemove];
 }
 
@@ -211,5 +214,65 @@ async fn logs_are_gone_with_the_container(env: &Env) -> Verdict {
     let (_, container) = env.run(&env.pod_running(["echo", "x"])).await?;
     container.remove().await?;
     kind_of(lines(&container, &LogOptions::default()).await, ErrorKind::NotFound)?;
+    Ok(())
+}
+
+/// Moves a container's log away, as whoever rotates logs does, and has a new one opened.
+async fn rotate(container: &ContainerHandle, number: u32) -> Result<std::path::PathBuf, Failure> {
+    let path = container.status().await?.log_path.ok_or("no log path")?;
+    let mut moved = path.clone().into_os_string();
+    moved.push(format!(".{number}"));
+    std::fs::rename(&path, &moved)?;
+    container.reopen_log().await?;
+    Ok(path)
+}
+
+async fn a_log_goes_on_in_a_new_file(env: &Env) -> Verdict {
+    let (_, container) = env.run(&env.pod_running(["lines", "100000", "20"])).await?;
+    let mut following = container.logs(&LogOptions::follow()).await?;
+    following.next().await.ok_or("no line")??;
+    let path = rotate(&container, 1).await?;
+    ensure!(path.exists(), "{} is not there after the reopening", path.display());
+    let size = |path: &std::path::Path| std::fs::metadata(path).map(|file| file.len());
+    while size(&path)? == 0 {
+        // Lines go on coming, each a reason to look.
+        following.next().await.ok_or("the stream ended")??;
+    }
+    let moved = path.with_file_name(format!("{}.1", path.file_name().ok_or("no name")?.display()));
+    let before = size(&moved)?;
+    following.next().await.ok_or("the stream ended")??;
+    following.next().await.ok_or("the stream ended")??;
+    ensure_eq!(size(&moved)?, before);
+    container.reopen_log().await?;
+    Ok(())
+}
+
+async fn a_follower_misses_nothing_when_the_log_is_rotated(env: &Env) -> Verdict {
+    const LINES: u32 = 400;
+    let (_, container) = env.run(&env.pod_running(["lines", &LINES.to_string(), "5"])).await?;
+    let mut following = container.logs(&LogOptions::follow()).await?;
+    let mut seen = Vec::new();
+    for count in 1..=300 {
+        seen.push(following.next().await.ok_or("the stream ended")??.text());
+        if count % 100 == 0 {
+            rotate(&container, count / 100).await?;
+        }
+    }
+    while seen.len() < LINES as usize {
+        seen.push(following.next().await.ok_or("the stream ended early")??.text());
+    }
+    ensure_eq!(seen, numbered(1..=LINES));
+    Ok(())
+}
+
+async fn no_log_is_opened_of_what_does_not_run(env: &Env) -> Verdict {
+    let (pod, container) = env.idle().await?;
+    let fresh = pod.create_container(&env.container("fresh", ["pause"])).await?;
+    kind_of(fresh.reopen_log().await, ErrorKind::InvalidState)?;
+    container.stop(&StopOptions::now()).await?;
+    kind_of(container.reopen_log().await, ErrorKind::InvalidState)?;
+    container.remove().await?;
+    kind_of(container.reopen_log().await, ErrorKind::NotFound)?;
+    kind_of(env.client().container("wharf-conformance-unknown").reopen_log().await, ErrorKind::NotFound)?;
     Ok(())
 }

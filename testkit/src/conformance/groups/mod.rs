@@ -3,6 +3,7 @@
 mod bad_input;
 mod cancellation;
 mod contract;
+mod events;
 mod exec;
 mod faults;
 mod images;
@@ -16,7 +17,9 @@ mod recovery;
 mod resources;
 mod secrets;
 mod security;
+mod stats;
 mod undo;
+mod update;
 mod volumes;
 
 use super::Case;
@@ -33,9 +36,12 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         images::CASES,
         pulling::CASES,
         resources::CASES,
+        stats::CASES,
+        update::CASES,
         security::CASES,
         network::CASES,
         volumes::CASES,
+        events::CASES,
         secrets::CASES,
         faults::CASES,
         recovery::CASES,

@@ -87,20 +87,23 @@ pub(in super::super) fn launch(
         read_only_rootfs: spec.security.read_only_rootfs,
         log_path: log_path(pod, spec),
         memory_limit_bytes,
-        cgroup: memory_limit_bytes
-            .filter(|_| isolation == Isolation::Chroot)
-            .map(|limit| CgroupFile {
-                path: "memory/memory.limit_in_bytes".to_owned(),
-                content: format!("{limit}\n"),
-            })
-            .into_iter()
-            .collect(),
+        cgroup: cgroup(isolation, memory_limit_bytes),
         labels: marked(&spec.labels, mark),
         annotations: spec.annotations.clone(),
         config: json!({ "image": spec.image.reference }),
         stop_signal: spec.stop_signal.clone(),
         ..walled
     })
+}
+
+/// What a container with a memory limit sees of its cgroup.
+pub(in super::super) fn cgroup(isolation: Isolation, memory_limit_bytes: Option<u64>) -> Vec<CgroupFile> {
+    let limit = memory_limit_bytes.filter(|_| isolation == Isolation::Chroot);
+    let file = limit.map(|limit| CgroupFile {
+        path: "memory/memory.limit_in_bytes".to_owned(),
+        content: format!("{limit}\n"),
+    });
+    file.into_iter().collect()
 }
 
 /// A command in a container that was made of `container`.
