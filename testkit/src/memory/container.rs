@@ -78,21 +78,7 @@ impl Container for MemoryDriver {
     async fn wait(&self, cx: &Context, id: &ContainerId) -> Result<ExitStatus> {
         self.admit(cx, &Call::ContainerWait { id })?;
         self.engine().container(id.as_str()).map_err(convert)?;
-        let wait = async {
-            match self.engine().wait_container(id.as_str()).await {
-                Ok(exit)
-                    if exit.outcome == Outcome::Signal(SIGKILL)
-                        && !exit.oom_killed
-                        && self.is_removed(id) =>
-                {
-                    Ok(ExitStatus::new(ExitCause::Removed).at(Some(exit.finished_at)))
-                }
-                // It was there a moment ago.
-                Err(EngineError::NotFound { .. }) => Ok(ExitStatus::new(ExitCause::Removed)),
-                exit => exit.map(|exit| translate::exit(&exit)),
-            }
-        };
-        self.call(cx, wait).await
+        self.call(cx, self.wait_for_exit(id)).await
     }
 
     async fn logs(&self, cx: &Context, id: &ContainerId, options: &LogOptions) -> Result<LogStream> {
@@ -129,7 +115,7 @@ impl Container for MemoryDriver {
 
     async fn copy_out(&self, cx: &Context, id: &ContainerId, path: &str) -> Result<ByteStream> {
         self.admit(cx, &Call::ContainerCopyOut { id, path })?;
-        Err(Error::unsupported(Operation::ContainerCopyOut))
+        self.pack(cx, id, path).await
     }
 
     async fn copy_in(
@@ -140,8 +126,7 @@ impl Container for MemoryDriver {
         archive: ByteStream,
     ) -> Result<()> {
         self.admit(cx, &Call::ContainerCopyIn { id, directory })?;
-        drop(archive);
-        Err(Error::unsupported(Operation::ContainerCopyIn))
+        self.unpack(cx, id, directory, archive).await
     }
 }
 
@@ -151,6 +136,19 @@ impl MemoryDriver {
         let ids: Vec<String> = ids.into_iter().collect();
         self.removing().extend(ids.iter().cloned());
         Removing { driver: self, ids }
+    }
+
+    /// Waits for the end of a container that was there a moment ago.
+    pub(super) async fn wait_for_exit(&self, id: &ContainerId) -> Result<ExitStatus, EngineError> {
+        match self.engine().wait_container(id.as_str()).await {
+            Ok(exit)
+                if exit.outcome == Outcome::Signal(SIGKILL) && !exit.oom_killed && self.is_removed(id) =>
+            {
+                Ok(ExitStatus::new(ExitCause::Removed).at(Some(exit.finished_at)))
+            }
+            Err(EngineError::NotFound { .. }) => Ok(ExitStatus::new(ExitCause::Removed)),
+            exit => exit.map(|exit| translate::exit(&exit)),
+        }
     }
 
     /// Whether a container is gone or on its way.

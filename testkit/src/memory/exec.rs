@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use runtime_core::{
     AttachOptions, Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExecSession, Object,
-    Operation, Result, spec::ExecSpec,
+    Result, spec::ExecSpec,
 };
 
 use super::{MemoryDriver, capabilities::EXEC_OUTPUT_BYTES, error::convert, session, translate};
@@ -34,6 +34,7 @@ impl Exec for MemoryDriver {
 
     async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession> {
         self.admit(cx, &Call::ExecAttach { id, options })?;
-        Err(Error::unsupported(Operation::ExecAttach))
+        let attachment = self.call(cx, self.engine().attach(id.as_str())).await?;
+        self.attached(id, attachment, options.stdin)
     }
 }

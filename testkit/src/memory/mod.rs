@@ -9,9 +9,11 @@
 //! Images come from registries on loopback. `wharf.local/host:latest` is always there: the host's own files, on which
 //! nothing can be mounted, not even the pod's name resolution, and whose root can't be made read-only.
 
+mod attach;
 mod capabilities;
 mod config;
 mod container;
+mod copy;
 mod driver;
 mod error;
 mod events;

@@ -12,7 +12,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use runtime_core::{
     Error, ErrorKind, ExecSession, ExitCause, ExitStatus, Result, SessionControl, TerminalSize,
     helpers::signal::Signal,
@@ -44,35 +47,50 @@ pub(super) fn of_command(mut process: ExecProcess, timeout: Option<Duration>) ->
         time_is_up: AtomicBool::new(false),
         over: CancellationToken::new(),
     });
-    let output = |stream: Output| {
-        let process = Arc::clone(&command);
-        let ended = async move {
-            process.process.wait().await;
-        };
-        SessionOutput {
-            stream,
-            ended: ended.boxed().into(),
-            silence: None,
-            open: Some(command.streams.token()),
+    let ended = {
+        let command = Arc::clone(&command);
+        async move {
+            command.process.wait().await;
         }
     };
-    let (stdout, stderr) = (stdout.map(output), stderr.map(output));
-    command.streams.close();
-    let mut session = ExecSession::new(Arc::clone(&command));
-    if let Some(stdin) = stdin {
-        session = session.with_stdin(stdin);
-    }
-    if let Some(stdout) = stdout {
-        session = session.with_stdout(stdout);
-    }
-    if let Some(stderr) = stderr {
-        session = session.with_stderr(stderr);
-    }
+    let session = ExecSession::new(Arc::clone(&command));
+    let session = with_output(session, stdout, stderr, &command.streams, ended.boxed().shared());
+    let session = match stdin {
+        Some(stdin) => session.with_stdin(stdin),
+        None => session,
+    };
     match timeout {
         Some(timeout) => session.ended_after(timeout),
         None => session,
     }
 }
+
+/// Adds the streams of what has ended when `ended` has, and lets `open` tell when they have.
+pub(super) fn with_output(
+    mut session: ExecSession,
+    stdout: Option<Output>,
+    stderr: Option<Output>,
+    open: &TaskTracker,
+    ended: Ended,
+) -> ExecSession {
+    let output = |stream: Output| SessionOutput {
+        stream,
+        ended: Some(ended.clone()),
+        silence: None,
+        open: Some(open.token()),
+    };
+    if let Some(stdout) = stdout {
+        session = session.with_stdout(output(stdout));
+    }
+    if let Some(stderr) = stderr {
+        session = session.with_stderr(output(stderr));
+    }
+    open.close();
+    session
+}
+
+/// The end of what has the streams.
+pub(super) type Ended = Shared<BoxFuture<'static, ()>>;
 
 /// The command, held by its session and its streams; it is killed when the session ends.
 struct Command {
@@ -129,7 +147,7 @@ impl SessionControl for Command {
 struct SessionOutput {
     stream: Output,
     /// The command's end; `None` when it was seen.
-    ended: Option<BoxFuture<'static, ()>>,
+    ended: Option<Ended>,
     silence: Option<Pin<Box<Sleep>>>,
     /// Given back at the end of the stream.
     open: Option<TaskTrackerToken>,
@@ -155,7 +173,7 @@ impl AsyncRead for SessionOutput {
             Poll::Ready(_) => {}
             Poll::Pending => {
                 if let Some(ended) = &mut this.ended {
-                    ready!(ended.as_mut().poll(cx));
+                    ready!(ended.poll_unpin(cx));
                     this.ended = None;
                 }
                 let silence = this.silence.get_or_insert_with(|| Box::pin(sleep(SILENCE)));
