@@ -82,7 +82,16 @@ const ALWAYS: &[C] = &[
 ];
 
 /// What the driver makes up for on every runtime.
-const EMULATED: &[C] = &[C::PodInitContainers, C::PodPullSecrets, C::PodEvents, C::ContainerWait];
+const EMULATED: &[C] = &[
+    C::PodInitContainers,
+    C::PodPullSecrets,
+    C::PodEvents,
+    C::ContainerWait,
+    C::ExecEnv,
+    C::ExecCwd,
+    C::ExecUser,
+    C::ExecSignal,
+];
 
 /// What needs the runtime's log files to be files of this host.
 const WITH_LOG_FILES: &[C] = &[
@@ -163,9 +172,6 @@ mod tests {
             C::ContainerAmbientCapabilities,
             C::ContainerStopSignal,
             C::ContainerWindows,
-            C::ExecEnv,
-            C::ExecCwd,
-            C::ExecUser,
             C::ExecTty,
             C::ContainerForceKill,
         ] {

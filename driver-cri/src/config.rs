@@ -9,12 +9,12 @@ use url::Url;
 const DEFAULT_LOG_ROOT: &str = "/var/log/pods";
 
 /// The options in a URL.
-const OPTIONS: [&str; 2] = ["log_root", "docker_config"];
+const OPTIONS: [&str; 3] = ["log_root", "docker_config", "toolbox"];
 
 /// How to reach a CRI runtime.
 ///
 /// As a URL: `cri:///run/containerd/containerd.sock`, or `cri://HOST:PORT`, with the options `log_root=DIR` and
-/// `docker_config=FILE`, separated by `&`.
+/// `docker_config=FILE`, `toolbox=FILE`, separated by `&`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -28,6 +28,10 @@ pub struct Config {
     /// pods' images after the pods' own pull secrets. It is read again when it has changed. Credential helpers that it names
     /// are run by this process. None unless said: Docker's usual places are not looked at.
     pub docker_config: Option<PathBuf>,
+    /// The program of the package `toolbox`, static, on the runtime's host, which must be this one. It is mounted read-only into
+    /// every container that is created, outside what specs and statuses show, and exec with environment, working directory
+    /// and user needs nothing of the image then. Without, a POSIX shell in the container is used where there is one.
+    pub toolbox: Option<PathBuf>,
 }
 
 /// Where a CRI runtime listens.
@@ -45,13 +49,18 @@ impl Config {
     #[must_use]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         let log_root = Some(PathBuf::from(DEFAULT_LOG_ROOT));
-        Self { endpoint: Endpoint::Unix(path.into()), log_root, docker_config: None }
+        Self { endpoint: Endpoint::Unix(path.into()), log_root, docker_config: None, toolbox: None }
     }
 
     /// A runtime on a TCP port.
     #[must_use]
     pub fn tcp(host_and_port: impl Into<String>) -> Self {
-        Self { endpoint: Endpoint::Tcp(host_and_port.into()), log_root: None, docker_config: None }
+        Self {
+            endpoint: Endpoint::Tcp(host_and_port.into()),
+            log_root: None,
+            docker_config: None,
+            toolbox: None,
+        }
     }
 
     /// Sets the directory of pods' logs.
@@ -65,6 +74,13 @@ impl Config {
     #[must_use]
     pub fn with_docker_config(mut self, path: impl Into<PathBuf>) -> Self {
         self.docker_config = Some(path.into());
+        self
+    }
+
+    /// Sets the toolbox.
+    #[must_use]
+    pub fn with_toolbox(mut self, toolbox: impl Into<PathBuf>) -> Self {
+        self.toolbox = Some(toolbox.into());
         self
     }
 
@@ -103,6 +119,10 @@ impl Config {
             match &*key {
                 "log_root" => config.log_root = path()?,
                 "docker_config" => config.docker_config = path()?,
+                "toolbox" if matches!(config.endpoint, Endpoint::Tcp(_)) => {
+                    return Err(invalid("toolbox is for runtimes of this host, on a unix socket"));
+                }
+                "toolbox" => config.toolbox = path()?,
                 _ => {
                     let known = OPTIONS.join(", ");
                     return Err(invalid(format!("the option {key:?} is unknown, there are {known}")));
@@ -156,6 +176,8 @@ mod tests {
             with_both,
             Config::unix("/x.sock").with_log_root("/l").with_docker_config("/a/config.json")
         );
+        let with_toolbox = parse("cri:///x.sock?toolbox=/opt/toolbox").unwrap();
+        assert_eq!(with_toolbox, Config::unix("/x.sock").with_toolbox("/opt/toolbox"));
     }
 
     #[test]
@@ -171,6 +193,8 @@ mod tests {
             ("cri:///x.sock?log_rot=/a", "\"log_rot\""),
             ("cri:///x.sock?log_root=a", "log_root=a"),
             ("cri:///x.sock?docker_config=a", "docker_config=a"),
+            ("cri:///x.sock?toolbox=a", "toolbox=a"),
+            ("cri://localhost:1?toolbox=/a", "unix socket"),
             ("other:///x.sock", "\"other\""),
         ] {
             let error = parse(url).unwrap_err();

@@ -26,6 +26,7 @@ use crate::{
     capabilities,
     client::Client,
     config::{Config, Endpoint},
+    emulation::Helpers,
     error::Refusal,
     host_process::Claims,
     process,
@@ -57,16 +58,24 @@ struct Inner {
     docker_config: Option<DockerConfigFile>,
     /// The runtime has said that it has no events of its own.
     has_no_events: AtomicBool,
+    helpers: Helpers,
 }
 
 /// Connects to a runtime, and learns who it is and what it can do.
 ///
 /// # Errors
 /// `Unavailable` when nobody is there, `PermissionDenied`, `InvalidArgument` for a path that is no socket, `Protocol` for
-/// somebody who doesn't speak gRPC, `Unsupported` for a gRPC server without CRI v1. Each names the endpoint.
+/// somebody who doesn't speak gRPC, `Unsupported` for a gRPC server without CRI v1, `InvalidArgument` for a toolbox that
+/// isn't there. Each names the endpoint.
 pub async fn connect(config: Config) -> Result<CriDriver> {
     let info = DriverInfo::new(NAME, config.endpoint.to_string());
     let at_endpoint = |error: Error| error.with_driver(NAME).with_object(Object::endpoint(&info.endpoint));
+    if let Some(path) = &config.toolbox
+        && !tokio::fs::metadata(path).await.is_ok_and(|found| found.is_file())
+    {
+        let message = format!("there is no toolbox at {}", path.display());
+        return Err(at_endpoint(Error::invalid("toolbox", message)));
+    }
     let cx = Context::background().with_timeout(CONNECT_TIMEOUT);
     let client = cx.run(Client::connect(&config.endpoint)).await.map_err(at_endpoint)?;
     let (_, status) = fingerprint(&client, &cx).await.map_err(at_endpoint)?;
@@ -89,6 +98,7 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         pulls: Pulls::default(),
         docker_config,
         has_no_events: AtomicBool::new(false),
+        helpers: Helpers::default(),
     })))
 }
 
@@ -138,6 +148,16 @@ impl CriDriver {
     /// What its streaming server speaks.
     pub(crate) fn dialects(&self) -> &Dialects {
         &self.0.dialects
+    }
+
+    /// What of ours containers have.
+    pub(crate) fn helpers(&self) -> &Helpers {
+        &self.0.helpers
+    }
+
+    /// The toolbox on this host, for containers to come.
+    pub(crate) fn toolbox(&self) -> Option<&Path> {
+        self.0.config.toolbox.as_deref()
     }
 
     /// The processes of its sessions.

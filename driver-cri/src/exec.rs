@@ -13,6 +13,7 @@ use tonic::Code;
 use crate::{
     container::{is_running, missing},
     driver::CriDriver,
+    emulation,
     error::Refusal,
     stop::whole_seconds,
     streaming::{self, Wanted},
@@ -32,8 +33,8 @@ impl Exec for CriDriver {
         if !self.may_be_container(cx, id.as_str()).await? {
             return Err(missing(id));
         }
-        if spec.tty {
-            // CRI's own call knows no terminals.
+        if spec.tty || emulation::emulated_field(spec).is_some() {
+            // CRI's own call knows none of these.
             return self.collect(cx, id, spec).await;
         }
         let request = cri::ExecSyncRequest {
@@ -64,12 +65,17 @@ impl Exec for CriDriver {
         if !self.may_be_container(cx, id.as_str()).await? {
             return Err(missing(id));
         }
-        let wanted = Wanted { stdin: spec.stdin, tty: spec.tty, has_kill: false };
-        let session = streaming::exec(self, cx, id, &spec.command, wanted).await?;
-        if let Some(size) = spec.terminal_size {
-            session.remote.resize(size).await?;
-        }
-        let session = session.into_session();
+        let session = match self.helper_for(cx, id, spec).await? {
+            Some(helper) => self.start_with(cx, id, spec, helper).await?,
+            None => {
+                let wanted = Wanted { stdin: spec.stdin, stdin_ends: true, tty: spec.tty, has_kill: false };
+                let session = streaming::exec(self, cx, id, &spec.command, wanted).await?;
+                if let Some(size) = spec.terminal_size {
+                    session.remote.resize(size).await?;
+                }
+                session.into_session()
+            }
+        };
         Ok(match spec.timeout {
             Some(timeout) => session.ended_after(timeout),
             None => session,

@@ -15,6 +15,8 @@
 //!   second at most while nothing changes. A runtime that was started anew is noticed by its socket.
 //! - *Updates* of resources that fail are undone by sending the old ones: runtimes change what comes before the failure.
 //! - *Statistics* of a pod as a whole need a cgroup parent on containerd 1.6; without one there are those of its containers.
+//! - *Environment, working directory and user of a command*: through the toolbox in the container, or its shell. See
+//!   [`Config::toolbox`] and [`runtime_core::emulation`].
 //! - *Signals*: CRI reports a process that was killed by signal N as one that ended with 128 + N.
 //!
 //! # All calls of CRI v1
@@ -47,6 +49,7 @@ mod client;
 mod config;
 mod container;
 mod driver;
+mod emulation;
 mod error;
 mod events;
 mod exec;

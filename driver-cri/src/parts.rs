@@ -92,6 +92,7 @@ impl PodParts for CriDriver {
             // In full form, so that nothing can be taken for an image's id.
             image.image = image::reference(&image.image)?.to_string();
         }
+        config.mounts.extend(self.toolbox_mount()?);
         let mut held = None;
         if let Some(directory) = &pod_spec.log_directory {
             if config.log_path.is_empty() {

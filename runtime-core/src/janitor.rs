@@ -111,14 +111,6 @@ impl Janitor {
         Err(Error::new(ErrorKind::Unexpected, "an abandoned call could not be undone").with_leftovers(left))
     }
 
-    /// Does work that nobody waits for, to its end, in a task of `runtime`; [`settle`](Self::settle) waits for it. The work
-    /// must bound its own time.
-    pub fn finish(&self, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
-        let abandoned = CancellationToken::new();
-        abandoned.cancel();
-        self.spawn(runtime, abandoned, work);
-    }
-
     fn spawn(
         &self,
         runtime: &Handle,
@@ -228,7 +220,9 @@ impl Drop for Journal {
             let left = undo_all(steps, janitor.0.undo_timeout).await;
             lock(&janitor.0.left).extend(left);
         };
-        self.janitor.finish(&self.runtime, undo);
+        let abandoned = CancellationToken::new();
+        abandoned.cancel();
+        self.janitor.spawn(&self.runtime, abandoned, undo);
     }
 }
 

@@ -18,6 +18,7 @@ use testkit::{
     },
     engine::{Engine, EngineOptions, Isolation, Ledger},
     fake_cri::{FakeCri, FakeCriOptions, LACKS},
+    image::guest,
     memory::{MemoryDriver, MemoryOptions},
     proxy::{Endpoint, FaultProxy, Options as ProxyOptions},
 };
@@ -67,7 +68,9 @@ async fn cri_fake() -> Result<Connected> {
     let fake = FakeCri::start(engine.clone(), FakeCriOptions::default()).await.map_err(unusable)?;
     let lacks = lacks(&engine);
     let logs = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
-    let cri = Cri::new(fake.socket(), logs.path());
+    // Without root containers have no file systems of their own to mount it into.
+    let toolbox = if engine.isolation() == Isolation::None { None } else { Some(toolbox().await?) };
+    let cri = Cri::new(fake.socket(), logs.path(), toolbox);
     Ok(Connected {
         driver: cri.connect(&[]).await?,
         reconnect: cri.reconnect(),
@@ -86,7 +89,7 @@ async fn cri_containerd(system: RealSystem) -> Result<Connected> {
     let socket = url.strip_prefix("cri://").filter(|socket| socket.starts_with('/'));
     let socket = socket.ok_or_else(|| Error::invalid("url", format!("{url} is not cri:///SOCKET")))?;
     let logs = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
-    let cri = Cri::new(Path::new(socket), logs.path());
+    let cri = Cri::new(Path::new(socket), logs.path(), Some(toolbox().await?));
     let control = system.control.map(Owner).ok_or("nobody was named who could do it: --control");
     Ok(Connected {
         driver: cri.connect(&[]).await?,
@@ -100,21 +103,31 @@ async fn cri_containerd(system: RealSystem) -> Result<Connected> {
     })
 }
 
+async fn toolbox() -> Result<PathBuf> {
+    tokio::task::spawn_blocking(guest::toolbox).await.map_err(unusable)?.map_err(unusable)
+}
+
 /// A CRI runtime by its socket.
 #[derive(Debug, Clone)]
 struct Cri {
     socket: PathBuf,
     log_root: PathBuf,
+    toolbox: Option<PathBuf>,
 }
 
 impl Cri {
-    fn new(socket: &Path, log_root: &Path) -> Self {
-        Self { socket: socket.to_owned(), log_root: log_root.to_owned() }
+    fn new(socket: &Path, log_root: &Path, toolbox: Option<PathBuf>) -> Self {
+        Self { socket: socket.to_owned(), log_root: log_root.to_owned(), toolbox }
     }
 
     fn connect(&self, options: &[(&str, &str)]) -> BoxFuture<'static, Result<Arc<dyn Driver>>> {
         let mut url = format!("cri://{}?log_root={}", self.socket.display(), self.log_root.display());
-        for (key, value) in options {
+        if let Some(toolbox) =
+            self.toolbox.as_ref().filter(|_| options.iter().all(|(key, _)| *key != "toolbox"))
+        {
+            url = format!("{url}&toolbox={}", toolbox.display());
+        }
+        for (key, value) in options.iter().filter(|(_, value)| !value.is_empty()) {
             url = format!("{url}&{key}={value}");
         }
         Box::pin(async move { wharf::registry().connect(&url).await })

@@ -42,6 +42,8 @@ pub(crate) fn protoc() -> Result<PathBuf> {
 pub(crate) struct Programs {
     /// The guest program, static, so that it runs in an empty image.
     pub(crate) guest: PathBuf,
+    /// The toolbox, static for the same reason.
+    pub(crate) toolbox: PathBuf,
     /// The conformance runner.
     pub(crate) runner: PathBuf,
     /// `wharf-testkit`: registry and image archives.
@@ -72,21 +74,24 @@ pub(crate) fn programs() -> Result<Programs> {
         "--bin",
         "wharf-testkit",
     ]))?;
+    let inside = inside_containers()?;
     Ok(Programs {
-        guest: guest()?,
+        guest: inside.named("guest")?,
+        toolbox: inside.named("toolbox")?,
         runner: built.named("conformance")?,
         testkit: built.named("wharf-testkit")?,
     })
 }
 
-/// Builds the guest program alone.
-pub(crate) fn guest() -> Result<PathBuf> {
+/// Builds the programs that run inside containers, so without anything to load.
+fn inside_containers() -> Result<Built> {
     let mut command = cargo()?;
     // Its own target directory: other flags would throw away what the shared one holds.
-    command.args(["build", "--package", "guest", "--profile", "guest", "--target", &host()?, "--target-dir"]);
+    command.args(["build", "--profile", "guest", "--target", &host()?, "--target-dir"]);
     command.arg(project::target().join("guest"));
+    command.args(["--package", "guest", "--package", "toolbox"]);
     command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", "-C target-feature=+crt-static");
-    build(&mut command)?.named("guest")
+    build(&mut command)
 }
 
 /// The executables of one build.

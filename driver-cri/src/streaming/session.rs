@@ -30,6 +30,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wanted {
     pub(crate) stdin: bool,
+    /// The end of the input matters: a way that has one is taken first.
+    pub(crate) stdin_ends: bool,
     /// A terminal; then there is no standard error.
     pub(crate) tty: bool,
     /// The caller knows a way of its own to the command's process, and gives it by [`Remote::kill_with`]. Else the process
@@ -117,7 +119,7 @@ pub(crate) async fn attach(
     if options.stdin && !config.stdin {
         return Err(Error::new(ErrorKind::InvalidState, "the container has no input"));
     }
-    let wanted = Wanted { stdin: options.stdin, tty: config.tty, has_kill: true };
+    let wanted = Wanted { stdin: options.stdin, stdin_ends: true, tty: config.tty, has_kill: true };
     let request = cri::AttachRequest {
         container_id: id.as_str().to_owned(),
         stdin: wanted.stdin,
@@ -167,7 +169,7 @@ where
     F: Future<Output = Result<String>>,
 {
     let mut refusal = None;
-    for way in driver.dialects().ways(wanted.stdin) {
+    for way in driver.dialects().ways(wanted.stdin && wanted.stdin_ends) {
         let address = Address::parse(&url().await?, driver.endpoint())?;
         let turn = match &search {
             Some(search) if !wanted.has_kill => Some(cx.run(async { Ok(search.turn().await) }).await?),

@@ -52,8 +52,7 @@ pub enum Helper {
 
 /// Whom a signal is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Whom {
+pub(super) enum Whom {
     /// The process.
     Process,
     /// All of its group if it leads one, else the process.
@@ -108,8 +107,7 @@ impl Helper {
     }
 
     /// The command that sends a signal to one life of a process. [`signalled`](Self::signalled) says what its end means.
-    #[must_use]
-    pub fn kill(&self, signal: Signal, process: RemoteProcess, whom: Whom) -> Vec<String> {
+    pub(super) fn kill(&self, signal: Signal, process: RemoteProcess, whom: Whom) -> Vec<String> {
         let RemoteProcess { pid, start_time } = process;
         let (signal, pid, start_time) =
             (signal.number().to_string(), pid.to_string(), start_time.to_string());
@@ -127,7 +125,7 @@ impl Helper {
     ///
     /// # Errors
     /// `PermissionDenied`, `Unsupported` for a signal without a name, `Failed` for anything else.
-    pub fn signalled(exit_code: Option<i32>) -> Result<()> {
+    pub(super) fn signalled(exit_code: Option<i32>) -> Result<()> {
         match exit_code {
             Some(code::SENT | code::GONE) => Ok(()),
             Some(code::DENIED) => Err(Error::new(

@@ -25,7 +25,7 @@ impl Failure {
 
     /// The table of all codes: what each means, and the field of the spec that it is about.
     fn meaning(&self, spec: &ExecSpec) -> (ErrorKind, &'static str, String) {
-        use ErrorKind::{Failed, PermissionDenied, Protocol, Unsupported};
+        use ErrorKind::{Failed, InvalidArgument, PermissionDenied, Protocol, Unsupported};
         let command = || format!("{:?}", spec.command.first().map(String::as_str).unwrap_or_default());
         let cwd = || format!("the working directory {:?}", spec.cwd.as_deref().unwrap_or_default());
         let user = || format!("{:?}", spec.user.as_deref().unwrap_or_default());
@@ -36,12 +36,14 @@ impl Failure {
             "command-denied" => {
                 (Failed, "command", format!("{} can't be executed in the container", command()))
             }
-            "cwd-missing" => (Failed, "cwd", format!("{} does not exist in the container", cwd())),
-            "cwd-file" => (Failed, "cwd", format!("{} is not a directory", cwd())),
-            "cwd-denied" => (Failed, "cwd", format!("{} may not be entered", cwd())),
-            "user-unknown" => (Failed, "user", format!("there is no user {} in the container", user())),
+            "cwd-missing" => (InvalidArgument, "cwd", format!("{} does not exist in the container", cwd())),
+            "cwd-file" => (InvalidArgument, "cwd", format!("{} is not a directory", cwd())),
+            "cwd-denied" => (PermissionDenied, "cwd", format!("{} may not be entered", cwd())),
+            "user-unknown" => {
+                (InvalidArgument, "user", format!("there is no user {} in the container", user()))
+            }
             "group-unknown" => {
-                (Failed, "user", format!("there is no such group as in {} in the container", user()))
+                (InvalidArgument, "user", format!("there is no such group as in {} in the container", user()))
             }
             "user-denied" => (
                 PermissionDenied,
@@ -77,11 +79,11 @@ mod tests {
         for (code, kind, field, part) in [
             ("command-missing", ErrorKind::Failed, Some("command"), "\"run\""),
             ("command-denied", ErrorKind::Failed, Some("command"), "\"run\""),
-            ("cwd-missing", ErrorKind::Failed, Some("cwd"), "\"/here\" does not exist"),
-            ("cwd-file", ErrorKind::Failed, Some("cwd"), "not a directory"),
-            ("cwd-denied", ErrorKind::Failed, Some("cwd"), "may not be entered"),
-            ("user-unknown", ErrorKind::Failed, Some("user"), "no user \"bob\""),
-            ("group-unknown", ErrorKind::Failed, Some("user"), "group"),
+            ("cwd-missing", ErrorKind::InvalidArgument, Some("cwd"), "\"/here\" does not exist"),
+            ("cwd-file", ErrorKind::InvalidArgument, Some("cwd"), "not a directory"),
+            ("cwd-denied", ErrorKind::PermissionDenied, Some("cwd"), "may not be entered"),
+            ("user-unknown", ErrorKind::InvalidArgument, Some("user"), "no user \"bob\""),
+            ("group-unknown", ErrorKind::InvalidArgument, Some("user"), "group"),
             ("user-denied", ErrorKind::PermissionDenied, Some("user"), "\"bob\""),
             ("user-tool", ErrorKind::Unsupported, Some("user"), "toolbox"),
             ("env", ErrorKind::Unsupported, Some("env"), "export"),

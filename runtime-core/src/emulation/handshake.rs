@@ -112,3 +112,117 @@ async fn why_silent(session: &ExecSession) -> Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ExitStatus, SessionControl, TerminalSize, helpers::signal::Signal};
+    use async_trait::async_trait;
+    use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, duplex};
+
+    struct Ends(ExitCause);
+
+    #[async_trait]
+    impl SessionControl for Ends {
+        async fn resize(&self, _: TerminalSize) -> Result<()> {
+            Ok(())
+        }
+        async fn signal(&self, _: Signal) -> Result<()> {
+            Ok(())
+        }
+        async fn wait(&self) -> Result<ExitStatus> {
+            Ok(ExitStatus::new(self.0.clone()))
+        }
+        fn end(&self) {}
+        fn time_is_up(&self) {}
+    }
+
+    /// A session, and the other ends of its input and output.
+    fn session(cause: ExitCause) -> (ExecSession, BufReader<DuplexStream>, DuplexStream) {
+        let ((stdin, theirs), (stdout, output)) = (duplex(4096), duplex(4096));
+        (ExecSession::new(Ends(cause)).with_stdin(stdin).with_stdout(stdout), BufReader::new(theirs), output)
+    }
+
+    #[tokio::test]
+    async fn the_session_is_the_commands_own() {
+        let (session, mut input, mut output) = session(ExitCause::Exited(0));
+        let nonce = Nonce::random();
+        let (spec, said) = (ExecSpec::new(["cat"]).with_stdin(), nonce.clone());
+        let wrapper = async {
+            let mut lines = Vec::new();
+            while lines.last().is_none_or(|line| line != "x\n") {
+                let mut line = String::new();
+                input.read_line(&mut line).await.unwrap();
+                lines.push(line);
+            }
+            output.write_all(format!("noise<wharf:{said}:ready:7:99>first").as_bytes()).await.unwrap();
+            lines
+        };
+        let (begun, lines) = tokio::join!(begin(session, &spec, &nonce), wrapper);
+        assert_eq!(lines, ["1 7 -\n", "acat\n", "x\n"]);
+        let (mut session, process) = begun.unwrap();
+        assert_eq!(process, RemoteProcess { pid: 7, start_time: 99 });
+        session.stdin.take().unwrap().write_all(b"mine").await.unwrap();
+        let mut mine = String::new();
+        input.read_to_string(&mut mine).await.unwrap();
+        assert_eq!(mine, "mine");
+        output.write_all(b" second").await.unwrap();
+        drop(output);
+        let mut text = String::new();
+        session.stdout.take().unwrap().read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "first second");
+    }
+
+    #[tokio::test]
+    async fn a_terminals_queue_never_overflows() {
+        let (session, mut input, mut output) = session(ExitCause::Exited(0));
+        let nonce = Nonce::random();
+        let value = "v".repeat(20_000);
+        let (spec, said) = (ExecSpec::new(["cat"]).with_tty().with_env("V", value.as_str()), nonce.clone());
+        let wrapper = async {
+            let (mut line, mut most) = (String::new(), 0);
+            while line != "x\n" {
+                // What was sent waits here, as in the terminal's queue.
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                most = most.max(input.fill_buf().await.unwrap().len());
+                line.clear();
+                input.read_line(&mut line).await.unwrap();
+                // The terminal echoes what it is given.
+                output.write_all(format!("{line}<wharf:{said}:+>").as_bytes()).await.unwrap();
+            }
+            output.write_all(format!("<wharf:{said}:ready:7:99>").as_bytes()).await.unwrap();
+            most
+        };
+        let (begun, most) = tokio::join!(begin(session, &spec, &nonce), wrapper);
+        let (session, _) = begun.unwrap();
+        assert!(session.stdin.is_none());
+        assert!(most > 1024 && most < 4096, "{most}");
+    }
+
+    #[tokio::test]
+    async fn why_there_is_no_command_is_told() {
+        for (said, cause, kind, part) in [
+            (
+                Some("fail:cwd-missing:2"),
+                ExitCause::Exited(125),
+                ErrorKind::Failed,
+                "\"/here\" does not exist",
+            ),
+            (None, ExitCause::Exited(1), ErrorKind::Failed, "ended before the command began"),
+            (None, ExitCause::StreamLost, ErrorKind::Unavailable, "connection was lost"),
+        ] {
+            let (session, _input, mut output) = session(cause);
+            let nonce = Nonce::random();
+            if let Some(said) = said {
+                output.write_all(format!("<wharf:{nonce}:{said}>").as_bytes()).await.unwrap();
+            }
+            drop(output);
+            let spec = ExecSpec::new(["cat"]).with_cwd("/here");
+            let error = begin(session, &spec, &nonce).await.unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(error.message().contains(part), "{error}");
+        }
+    }
+}

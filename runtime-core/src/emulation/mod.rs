@@ -33,20 +33,20 @@
 //! more than [`UNANSWERED_LINES`] lines are sent ahead of their answers. The terminal's mode is never touched.
 
 mod command;
-mod control;
 mod failure;
 mod handshake;
 mod header;
 mod mark;
 mod nonce;
 mod scanner;
+mod signaller;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Helper, Whom};
-pub use control::{EmulatedControl, RunInContainer};
+pub use command::Helper;
 pub use handshake::begin;
 pub use header::{Header, MAX_LINE_BYTES, UNANSWERED_LINES};
 pub use mark::{Mark, RemoteProcess};
 pub use nonce::Nonce;
 pub use scanner::MarkScanner;
+pub use signaller::{RunInContainer, Signaller};

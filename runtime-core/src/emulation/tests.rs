@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Header, Helper, MAX_LINE_BYTES, Mark, MarkScanner, Nonce, RemoteProcess, Whom};
+use super::{Header, Helper, MAX_LINE_BYTES, Mark, MarkScanner, Nonce, RemoteProcess, command::Whom};
 use crate::{helpers::signal::Signal, spec::ExecSpec};
 
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];

@@ -19,6 +19,8 @@ pub trait Exec: Send + Sync {
     /// - An end other than 0 is data, not an error; so is a command that can't be found, as a shell reports it, unless
     ///   the system refuses it: then it is `Failed`.
     /// - Missing container is `NotFound`; one that isn't running is `InvalidState`.
+    /// - A working directory or a user that the container doesn't have is `InvalidArgument` and names the field. A driver that
+    ///   needs a helper in the container for a field, and finds none, is `Unsupported` and names it too.
     /// - More output than `limits().exec_output` is `ResourceExhausted`, never a short answer that looks whole.
     /// - At `spec.timeout` the command is killed: `DeadlineExceeded`.
     /// - A child that the command leaves in the background does not hold the answer back for ever.
@@ -31,6 +33,7 @@ pub trait Exec: Send + Sync {
     ///
     /// *Behaviour:*
     /// - Missing container is `NotFound`; one that isn't running is `InvalidState`.
+    /// - A working directory, a user, or a helper that isn't there: as for [`sync`](Self::sync).
     /// - A command that can't be started is `Failed`, here or at [`ExecSession::wait`], or an end with code 126 or 127.
     /// - Without `spec.stdin` the command sees the end of its input at once.
     /// - Nothing is buffered beyond a fixed amount: a command that writes faster than the caller reads is stopped meanwhile.

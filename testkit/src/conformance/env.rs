@@ -19,7 +19,7 @@ use runtime_core::{
 
 use super::{Able, Connected, Failure, Held, Runtime, capture::Capture};
 use crate::{
-    image::{Image, guest, standard},
+    image::{Image, guest, shell, standard},
     proxy::FaultProxy,
     registry::{Options, Registry},
 };
@@ -120,7 +120,7 @@ impl Env {
         Ok(Client::new((self.shared.connected.reconnect)().await?).with_timeout(Duration::from_secs(60)))
     }
 
-    /// The same with more options in the URL.
+    /// The same with more options in the URL; an empty value leaves out what the setup sets by itself.
     ///
     /// # Errors
     /// The driver's; a skip where there is no URL.
@@ -233,6 +233,19 @@ impl Env {
         let image = standard::guest(&self.shared.base).label("case", &name).build()?;
         self.shared.registry.push(&name, "1", &image);
         Ok((self.shared.registry.reference(&name, "1"), image))
+    }
+
+    /// An image with the shell and the usual commands of busybox at `/bin` beside the guest program.
+    ///
+    /// # Errors
+    /// A skip where this machine has no busybox that could be in an image.
+    pub async fn shell_image(&self) -> Result<String, Failure> {
+        const NAME: &str = "shell";
+        let found = tokio::task::spawn_blocking(shell::busybox).await?;
+        let busybox = found.ok_or_else(|| Failure::Skipped("no static busybox is here".to_owned()))?;
+        let image = standard::guest(&self.shared.base).layer(shell::layer(busybox)?).build()?;
+        self.shared.registry.push(NAME, standard::TAG, &image);
+        Ok(self.image(NAME))
     }
 
     /// A name that no other case uses.

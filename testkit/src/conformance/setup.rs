@@ -33,7 +33,7 @@ pub type Reconnect = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Driver>>>
 /// Something that a setup can do, or why it can't.
 pub type Able<T> = Result<T, &'static str>;
 
-/// Connects to the setup's system, with more options in the URL.
+/// Connects to the setup's system, with more options in the URL. An empty value leaves out what the setup sets by itself.
 pub type Connect = Box<dyn Fn(&[(&str, &str)]) -> BoxFuture<'static, Result<Arc<dyn Driver>>> + Send + Sync>;
 
 /// Connects through a proxy of the caller's own.

@@ -59,7 +59,7 @@ pub(crate) const NO_TERMINAL: EngineError =
 /// What a process is to be started with. A terminal is made where the calling thread is.
 pub(crate) enum Wiring {
     Pipes { stdin: bool },
-    Terminal(Pty, Pts),
+    Terminal { pty: Pty, pts: Pts, is_input: bool },
 }
 
 impl Wiring {
@@ -72,7 +72,8 @@ impl Wiring {
         if let Some(TerminalSize { rows, columns }) = command.terminal_size {
             pty.resize(pty_process::Size::new(rows, columns)).map_err(failed)?;
         }
-        Ok(Self::Terminal(pty, pts))
+        // A command that nobody can write to would wait for the terminal for ever; a container may be attached to later.
+        Ok(Self::Terminal { pty, pts, is_input: command.stdin || !command.is_exec })
     }
 
     /// Starts a command on it, at the head of a group of its own. `prepare` adds all but the streams.
@@ -96,7 +97,7 @@ impl Wiring {
                 };
                 Ok((child, streams))
             }
-            Self::Terminal(pty, pts) => {
+            Self::Terminal { pty, pts, is_input } => {
                 let terminal = Terminal(Arc::new(pty.as_fd().try_clone_to_owned()?));
                 let command = pty_process::Command::new(program)
                     .arg0(prepare.name)
@@ -104,6 +105,7 @@ impl Wiring {
                     .current_dir(prepare.cwd)
                     .env_clear()
                     .envs(prepare.env.iter().map(|(name, value)| (name, value)));
+                let command = if is_input { command } else { command.stdin(Stdio::null()) };
                 let child = command.spawn(pts).map_err(io)?;
                 let (read, write) = pty.into_split();
                 let streams = Streams {

@@ -9,8 +9,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The guest program could not be built; the compiler's own words follow.
-    #[error("cannot build the guest program: {0}")]
+    /// A program for containers could not be built; the compiler's own words follow.
+    #[error("cannot build a program for containers: {0}")]
     Guest(String),
     /// A file could not be read or written.
     #[error("{object}: {source}")]

@@ -1,4 +1,4 @@
-//! Where the guest program comes from.
+//! Where the programs that run inside containers come from: the guest, and the toolbox.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,29 @@ use super::error::{Error, Result};
 /// in the same process is free, and other processes wait instead of building too.
 pub fn binary() -> Result<PathBuf> {
     static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
-    if let Some(path) = std::env::var_os("WHARF_GUEST") {
+    program("guest", "WHARF_GUEST", &BUILT)
+}
+
+/// The same for the toolbox, of the environment variable `WHARF_TOOLBOX`.
+pub fn toolbox() -> Result<PathBuf> {
+    static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
+    program("toolbox", "WHARF_TOOLBOX", &BUILT)
+}
+
+fn program(package: &str, variable: &str, built: &Mutex<Option<PathBuf>>) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
         return Ok(path.into());
     }
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut built = built.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = &*built {
         return Ok(path.clone());
     }
-    Ok(built.insert(build()?).clone())
+    Ok(built.insert(build(package)?).clone())
 }
 
 /// A target directory of its own: the flags differ from those of the workspace, and cargo holds the lock of
 /// the shared one while it runs tests.
-fn build() -> Result<PathBuf> {
+fn build(package: &str) -> Result<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let target_dir = workspace.join("target/guest");
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
@@ -40,7 +50,7 @@ fn build() -> Result<PathBuf> {
     }
     command
         .current_dir(workspace)
-        .args(["build", "--quiet", "--package", "guest", "--profile", "guest", "--target", &target])
+        .args(["build", "--quiet", "--package", package, "--profile", "guest", "--target", &target])
         .arg("--target-dir")
         .arg(&target_dir)
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
@@ -48,7 +58,7 @@ fn build() -> Result<PathBuf> {
     if !output.status.success() {
         return Err(Error::Guest(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
-    Ok(target_dir.join(target).join("guest/guest"))
+    Ok(target_dir.join(target).join("guest").join(package))
 }
 
 /// What cargo, rustc wrappers and test runners set for the build around this process. Where cargo keeps its
@@ -67,14 +77,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_needs_no_loader() {
-        let program = std::fs::read(binary().unwrap()).unwrap();
-        // Program header type 3 names the loader of a dynamic program. Header table: offset at 32, entry
-        // size at 54, count at 56 (64-bit little-endian ELF).
-        let u16_at = |at: usize| usize::from(u16::from_le_bytes([program[at], program[at + 1]]));
-        let start = usize::try_from(u64::from_le_bytes(program[32..40].try_into().unwrap())).unwrap();
-        let kinds: Vec<u8> = (0..u16_at(56)).map(|index| program[start + index * u16_at(54)]).collect();
-        assert!(kinds.contains(&1) && !kinds.contains(&3), "{kinds:?}");
+    fn the_programs_need_no_loader() {
+        for path in [binary().unwrap(), toolbox().unwrap()] {
+            assert!(super::super::shell::is_static(&std::fs::read(&path).unwrap()), "{}", path.display());
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod error;
 pub mod guest;
 mod layer;
 mod manifest;
+pub mod shell;
 pub mod standard;
 
 pub use archive::write_archive;

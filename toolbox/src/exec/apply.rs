@@ -28,7 +28,7 @@ pub(crate) fn command(spec: &Spec) -> Result<Command, Failure> {
         become_user(user)?;
     }
     match &spec.cwd {
-        Some(cwd) if entered.is_err() => enter(cwd).map_err(Failure::system("cwd"))?,
+        Some(cwd) if entered.is_err() => enter(cwd).map_err(|error| not_entered(&error))?,
         _ => {}
     }
     if spec.without_input {
@@ -48,6 +48,15 @@ pub(crate) fn command(spec: &Spec) -> Result<Command, Failure> {
 
 fn enter(cwd: &OsStr) -> io::Result<()> {
     env::set_current_dir(Path::new(cwd))
+}
+
+fn not_entered(error: &io::Error) -> Failure {
+    let code = match error.kind() {
+        io::ErrorKind::NotFound => "cwd-missing",
+        io::ErrorKind::NotADirectory => "cwd-file",
+        _ => "cwd-denied",
+    };
+    Failure { code, errno: error.raw_os_error().unwrap_or(0) }
 }
 
 fn become_user(user: &User) -> Result<(), Failure> {

@@ -104,7 +104,11 @@ impl Options {
 
 fn run_setup(setup: &Setup, programs: &Programs, run: &RunDir, options: &Options) -> Result<Vec<Record>> {
     let selection = &options.selection;
-    let runner = Runner { program: programs.runner.clone(), guest: programs.guest.clone() };
+    let runner = Runner {
+        program: programs.runner.clone(),
+        guest: programs.guest.clone(),
+        toolbox: programs.toolbox.clone(),
+    };
     let state_dir = run.subdirectory(setup.name)?;
     match setup.environment {
         Environment::InProcess => runner.run(setup, None, selection, &state_dir),

@@ -55,6 +55,7 @@ fn look() -> Vec<String> {
         ),
         line("ip", find("ip").map(shown), "package iproute2, for the setup cri-containerd"),
         line("iptables", find("iptables").map(shown), "package iptables, for port mappings"),
+        line("busybox", find("busybox").map(shown), "package busybox-static, for cases with a shell"),
         line("root", nix::unistd::geteuid().is_root().then(|| "yes".to_owned()), "real runtimes need it"),
         line("cgroups", cgroups(), "no cgroup file system is mounted at /sys/fs/cgroup"),
         line("overlay", filesystem("overlay"), "modprobe overlay"),

@@ -31,7 +31,8 @@ fn run(mut parser: Parser) -> Result<()> {
     let readme = project::root().join("README.md");
     let before = fs::read_to_string(&readme).at("read", &readme)?;
     let programs = cargo::programs()?;
-    let matrix = Runner { program: programs.runner, guest: programs.guest }.matrix()?;
+    let runner = Runner { program: programs.runner, guest: programs.guest, toolbox: programs.toolbox };
+    let matrix = runner.matrix()?;
     let after = with_matrix(&before, &matrix)?;
     if before == after {
         return Ok(());

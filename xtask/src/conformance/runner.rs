@@ -35,6 +35,8 @@ pub(crate) struct Runner {
     pub(crate) program: PathBuf,
     /// The guest program that images are made of.
     pub(crate) guest: PathBuf,
+    /// The toolbox for containers.
+    pub(crate) toolbox: PathBuf,
 }
 
 impl Runner {
@@ -56,7 +58,8 @@ impl Runner {
         command.args(selection.case.iter().flat_map(|text| ["--case", text]));
         command.args(selection.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
         command.arg("--report").arg(&report);
-        command.env("WHARF_STATE_DIR", state_dir).env("WHARF_GUEST", &self.guest);
+        command.env("WHARF_STATE_DIR", state_dir);
+        command.env("WHARF_GUEST", &self.guest).env("WHARF_TOOLBOX", &self.toolbox);
         let status = process::status(&mut command)?;
 
         let mut records: Vec<_> = match read(&report) {
@@ -80,7 +83,7 @@ impl Runner {
     /// The capability table, as markdown.
     pub(crate) fn matrix(&self) -> Result<String> {
         let mut command = process::tied(&self.program);
-        command.arg("--print-matrix").env("WHARF_GUEST", &self.guest);
+        command.arg("--print-matrix").env("WHARF_GUEST", &self.guest).env("WHARF_TOOLBOX", &self.toolbox);
         let output = process::output(&mut command)?;
         if !output.status.success() {
             return Err(Failure::failed(format!("the runner could not print the matrix: {}", output.status)));
@@ -108,7 +111,7 @@ mod tests {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let state = dir.path().join("state");
         fs::create_dir(&state).unwrap();
-        let runner = Runner { program, guest: PathBuf::from("/guest") };
+        let runner = Runner { program, guest: PathBuf::from("/guest"), toolbox: PathBuf::from("/toolbox") };
         let server = RealSystem { url: "memory://".to_owned(), control: PathBuf::from("/c") };
         runner.run(Setup::named("memory").unwrap(), Some(&server), selection, &state).unwrap()
     }
@@ -129,14 +132,14 @@ mod tests {
 
     #[test]
     fn the_selection_and_the_surroundings_are_passed_on() {
-        let script = r#"printf '[{"group":"g","case":"%s|%s","outcome":"skipped","milliseconds":0}]' \
-            "${*%--report*}" "$WHARF_GUEST" > $report; test -d "$WHARF_STATE_DIR""#;
+        let script = r#"printf '[{"group":"g","case":"%s|%s|%s","outcome":"skipped","milliseconds":0}]' \
+            "${*%--report*}" "$WHARF_GUEST" "$WHARF_TOOLBOX" > $report; test -d "$WHARF_STATE_DIR""#;
         let selection =
             Selection { groups: vec!["exec", "logs"], case: Some("a b".to_owned()), seed: Some(7) };
         let records = run(script, &selection);
         assert_eq!(
             records[0].case.case,
-            "--setup memory --url memory:// --control /c --group exec --group logs --case a b --seed 7 |/guest"
+            "--setup memory --url memory:// --control /c --group exec --group logs --case a b --seed 7 |/guest|/toolbox"
         );
         assert_eq!(records.len(), 1, "{records:?}");
     }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cancellation;
 mod contract;
+mod emulation;
 mod events;
 mod exec;
 mod faults;
@@ -32,6 +33,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         undo::CASES,
         lifecycle::CASES,
         exec::CASES,
+        emulation::CASES,
         logs::CASES,
         images::CASES,
         pulling::CASES,

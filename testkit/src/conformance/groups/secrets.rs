@@ -21,6 +21,7 @@ cases! { Secrets;
     passwords_show_nowhere: proves [], needs [ImagePull, ImagePullCredentials];
     values_show_in_no_status: proves [], needs [PodRun, PodStatus, ContainerStatus, ContainerEnv];
     values_of_a_command_show_nowhere: proves [], needs [PodRun, ExecSync, ExecEnv];
+    values_of_a_session_show_nowhere: proves [], needs [PodRun, ExecStream, ExecEnv, ExecCwd];
 }
 
 /// A text that nothing else contains.
@@ -120,5 +121,21 @@ async fn values_of_a_command_show_nowhere(env: &Env) -> Verdict {
     let output = container.exec(&guest_command(["env"]).with_env("TOKEN", secret.as_str())).await?;
     ensure!(output.stdout_text().contains(&secret), "the command does not have it");
     ensure!(!format!("{output:?}").contains(&secret), "in the output's debug text");
+    not_traced(env, &secret)
+}
+
+async fn values_of_a_session_show_nowhere(env: &Env) -> Verdict {
+    let secret = planted(env);
+    let (_, container) = env.idle().await?;
+    let spec = guest_command(["env"]).with_env("TOKEN", secret.as_str());
+    let session = container.start_exec(&spec).await?;
+    let shown = format!("{session:?}");
+    ensure!(session.output(100_000).await?.stdout_text().contains(&secret), "the command does not have it");
+    for broken in [spec.clone().with_cwd("/no/such"), spec.clone().with_env("A", "b\0")] {
+        let Err(error) = container.start_exec(&broken).await else { return Err("it ran".into()) };
+        let shown = format!("{error} {error:#} {error:?} {error:#?}");
+        ensure!(!shown.contains(&secret), "{shown}");
+    }
+    ensure!(!shown.contains(&secret), "{shown}");
     not_traced(env, &secret)
 }
