@@ -86,6 +86,8 @@ const EMULATED: &[C] = &[
     C::PodInitContainers,
     C::PodPullSecrets,
     C::PodEvents,
+    C::PodExisting,
+    C::ContainerExisting,
     C::ContainerWait,
     C::ExecEnv,
     C::ExecCwd,

@@ -53,6 +53,7 @@ mod emulation;
 mod error;
 mod events;
 mod exec;
+mod held_name;
 mod host_process;
 mod image;
 mod log_directory;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Container, ContainerId, Context, Error, ErrorKind, Object, PodId, Result,
-    compose::PodParts,
+    Container, ContainerId, Context, Error, ErrorKind, Object, PodId, PodPhase, Result,
+    compose::{ExistingContainer, ExistingPod, Mark, PodParts},
     helpers::pull_policy::{PullDecision, PullPolicy},
     marks::{CREATE, default_uid},
     spec::{ContainerSpec, PodSpec},
@@ -17,7 +17,7 @@ use crate::{
     log_directory::{self, Held},
     lost,
     options::CriPodOptions,
-    translate::{self, marks},
+    translate::{self, marks, status},
 };
 
 #[async_trait]
@@ -49,11 +49,12 @@ impl PodParts for CriDriver {
         }
     }
 
-    async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &str) -> Result<PodId> {
+    async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &Mark) -> Result<PodId> {
         let runtime_handler = spec.extensions.get::<CriPodOptions>()?.runtime_handler.unwrap_or_default();
         let spec = self.resolved(spec);
         let mut config = translate::pod_config(&spec)?;
-        config.labels.insert(CREATE.to_owned(), mark.to_owned());
+        config.labels.extend([mark.label()]);
+        config.annotations.extend(mark.annotations());
         config.annotations.insert(marks::SPEC.to_owned(), marks::to_json(&spec)?);
         let directory = match &spec.log_directory {
             Some(path) => Some(Held::take(cx, path).await?),
@@ -68,7 +69,7 @@ impl PodParts for CriDriver {
         let request = cri::RunPodSandboxRequest { config: Some(config), runtime_handler };
         match self.client().run_pod_sandbox(cx, request).await {
             Ok(response) => Ok(PodId::new(response.pod_sandbox_id)),
-            Err(refusal) => Err(self.why_no_sandbox(refusal, cx, &spec, mark, directory).await),
+            Err(refusal) => Err(self.why_no_sandbox(refusal, cx, &spec, mark.id(), directory).await),
         }
     }
 
@@ -78,7 +79,7 @@ impl PodParts for CriDriver {
         pod: &PodId,
         pod_spec: Option<&PodSpec>,
         spec: &ContainerSpec,
-        mark: &str,
+        mark: &Mark,
     ) -> Result<ContainerId> {
         let pod_spec = match pod_spec {
             Some(spec) => self.resolved(spec),
@@ -86,7 +87,8 @@ impl PodParts for CriDriver {
         };
         let sandbox_config = translate::pod_config(&pod_spec)?;
         let mut config = translate::container_config(spec, &pod_spec.security)?;
-        config.labels.insert(CREATE.to_owned(), mark.to_owned());
+        config.labels.extend([mark.label()]);
+        config.annotations.extend(mark.annotations());
         config.annotations.insert(marks::IMAGE.to_owned(), spec.image.reference.clone());
         if let Some(image) = &mut config.image {
             // In full form, so that nothing can be taken for an image's id.
@@ -109,7 +111,7 @@ impl PodParts for CriDriver {
             Ok(response) => Ok(ContainerId::new(response.container_id)),
             Err(refusal) => {
                 let secrets = spec.env.iter().map(|variable| variable.value.expose());
-                let error = self.why_no_container(refusal.without(secrets), cx, pod, spec, mark).await;
+                let error = self.why_no_container(refusal.without(secrets), cx, pod, spec, mark.id()).await;
                 if let Some(held) = held {
                     held.abandon().await;
                 }
@@ -132,6 +134,35 @@ impl PodParts for CriDriver {
         let containers =
             self.client().list_containers(cx, cri::ListContainersRequest { filter: Some(filter) });
         Ok(containers.await?.containers.into_iter().next().map(|container| ContainerId::new(container.id)))
+    }
+
+    async fn pods_named(&self, cx: &Context, spec: &PodSpec) -> Result<Vec<ExistingPod>> {
+        // One that others made has no label to be found by.
+        let pods = self.client().list_pod_sandbox(cx, cri::ListPodSandboxRequest::default()).await?.items;
+        let named = pods.into_iter().filter_map(|pod| {
+            let metadata = pod.metadata.filter(|metadata| has_name(metadata, spec))?;
+            let running = status::pod_phase(pod.state) == PodPhase::Running;
+            Some(ExistingPod::new(PodId::new(pod.id), metadata.attempt, running, pod.annotations))
+        });
+        Ok(named.collect())
+    }
+
+    async fn containers_in(&self, cx: &Context, pod: &PodId) -> Result<Vec<ExistingContainer>> {
+        let filter = cri::ContainerFilter { pod_sandbox_id: pod.as_str().to_owned(), ..Default::default() };
+        let request = cri::ListContainersRequest { filter: Some(filter) };
+        let containers = self.client().list_containers(cx, request).await?.containers;
+        // Runtimes match ids by their beginning.
+        let of_pod = containers.into_iter().filter(|container| container.pod_sandbox_id == pod.as_str());
+        let existing = of_pod.map(|container| {
+            let metadata = container.metadata.unwrap_or_default();
+            let (id, phase) = (ContainerId::new(container.id), status::container_phase(container.state));
+            ExistingContainer::new(id, metadata.name, metadata.attempt, phase, container.annotations)
+        });
+        Ok(existing.collect())
+    }
+
+    async fn holds_name(&self, cx: &Context, spec: &PodSpec) -> Result<bool> {
+        self.is_name_held(cx, spec).await
     }
 }
 
@@ -190,12 +221,7 @@ impl CriDriver {
         };
         let is_ours = |pod: &cri::PodSandbox| pod.labels.get(CREATE).is_some_and(|own| own == mark);
         let is_same = |pod: &cri::PodSandbox| {
-            pod.metadata.as_ref().is_some_and(|other| {
-                other.name == spec.name
-                    && other.namespace == spec.namespace
-                    && spec.uid.as_deref() == Some(&other.uid)
-                    && other.attempt == spec.attempt
-            })
+            pod.metadata.as_ref().is_some_and(|other| has_name(other, spec) && other.attempt == spec.attempt)
         };
         let same = pods.items.iter().find(|pod| is_same(pod));
         if let (None, Some(directory)) = (same, directory) {
@@ -274,6 +300,13 @@ fn foreign_spec(status: cri::PodSandboxStatus, document: serde_json::Value) -> R
         }),
         ..Default::default()
     })
+}
+
+/// Whether a pod has the name that is asked for, as whatever attempt.
+fn has_name(metadata: &cri::PodSandboxMetadata, spec: &PodSpec) -> bool {
+    metadata.name == spec.name
+        && metadata.namespace == spec.namespace
+        && spec.uid.as_deref() == Some(&metadata.uid)
 }
 
 fn by_mark(mark: &str) -> std::collections::HashMap<String, String> {

@@ -59,17 +59,15 @@ impl CriDriver {
     pub(crate) async fn stop_pod(&self, cx: &Context, id: &PodId, options: &StopOptions) -> Result<()> {
         let tries = Tries::new(cx, options);
         // The containers are asked for while the runtime still answers, for their processes to be found if it stops to.
-        let known = match options {
-            StopOptions { force_kill: false, grace_period, .. } if grace_period.is_zero() => Ok(Vec::new()),
-            _ => persist(cx, tries.policy, |cx| self.running_in(cx.with_timeout(tries.margin), id)).await,
+        // If it doesn't, nothing can be said of them, and nothing is killed.
+        let ids = match options {
+            StopOptions { force_kill: false, grace_period, .. } if grace_period.is_zero() => Vec::new(),
+            _ => persist(cx, tries.policy, |cx| self.running_in(cx.with_timeout(tries.margin), id)).await?,
         };
-        let (ids, mut failure) = match known {
-            Ok(ids) => (ids, None),
-            Err(error) => (Vec::new(), Some(error)),
-        };
+        let mut failure = None;
         if !options.grace_period.is_zero() {
             let stops = ids.iter().map(|container| self.stop_by_runtime(cx, container, options));
-            failure = failure.or(join_all(stops).await.into_iter().find_map(Result::err));
+            failure = join_all(stops).await.into_iter().find_map(Result::err);
         }
         if failure.is_none() || !options.force_kill {
             let stopped =

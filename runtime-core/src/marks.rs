@@ -12,6 +12,18 @@ pub const PREFIX: &str = "wharf.dev/";
 /// Label: the mark of the create that made the object. It finds what was made by a call whose answer was lost.
 pub const CREATE: &str = "wharf.dev/create";
 
+/// Annotation: a digest of the spec that an object was made from, by which it is known again.
+pub const SPEC_DIGEST: &str = "wharf.dev/spec-digest";
+
+/// Annotation of a pod: the attempt that its caller asked for, where it got another one because the system didn't give that
+/// one's name back.
+pub const ASKED_ATTEMPT: &str = "wharf.dev/asked-attempt";
+
+/// Wharf's own among all labels or annotations that an object has.
+pub(crate) fn own(all: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    all.into_iter().filter(|(key, _)| key.starts_with(PREFIX)).collect()
+}
+
 /// The caller's own labels or annotations among all that an object has.
 pub fn visible(all: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
     all.into_iter().filter(|(key, _)| !key.starts_with(PREFIX)).collect()

@@ -5,6 +5,7 @@
 mod bench;
 mod connect;
 mod containers;
+mod existing;
 mod failures;
 mod logs;
 mod pods;

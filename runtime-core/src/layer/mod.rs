@@ -7,9 +7,13 @@
 //!    is checked against the caller's deadline.
 //! 3. [`Timeout`]: innermost, so that a layer that repeats calls gives each try its own time. Outside it, one hanging try
 //!    would eat the time of all.
+//!
+//! Not among them, for callers who want it: [`Retry`], between `Gate` and `Timeout`. What is refused is refused once, and
+//! each try has its own time.
 
 mod error_context;
 mod gate;
+mod retry;
 mod stack;
 mod stamped;
 mod timeout;
@@ -23,6 +27,7 @@ use crate::{Call, Capabilities, Context, DriverInfo, Result};
 
 pub use error_context::ErrorContext;
 pub use gate::Gate;
+pub use retry::Retry;
 pub use stack::Stack;
 pub use timeout::Timeout;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ContainerSummary;
 use crate::{ContainerId, Error, PodId};
 
-/// What [`Pod::run`](crate::Pod::run) made.
+/// What [`Pod::run`](crate::Pod::run) made or took over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PodRun {
@@ -16,9 +16,11 @@ pub struct PodRun {
     pub id: PodId,
     /// Its containers in the order of the spec, without init containers.
     pub containers: Vec<StartedContainer>,
+    /// It was there, and was taken over.
+    pub adopted: bool,
 }
 
-/// One container that [`Pod::run`](crate::Pod::run) made.
+/// One container that [`Pod::run`](crate::Pod::run) made or took over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartedContainer {
@@ -26,6 +28,8 @@ pub struct StartedContainer {
     pub name: String,
     /// Its id.
     pub id: ContainerId,
+    /// It was there, and was taken over.
+    pub adopted: bool,
 }
 
 /// A pod as lists show it.
@@ -96,7 +100,7 @@ impl PodRun {
     /// A pod with its containers.
     #[must_use]
     pub fn new(id: PodId, containers: Vec<StartedContainer>) -> Self {
-        Self { id, containers }
+        Self { id, containers, adopted: false }
     }
 
     /// The id of the container of this name.
@@ -110,7 +114,7 @@ impl StartedContainer {
     /// A container of this name and id.
     #[must_use]
     pub fn new(name: impl Into<String>, id: ContainerId) -> Self {
-        Self { name: name.into(), id }
+        Self { name: name.into(), id, adopted: false }
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "exit", arguments: "CODE", run: exit },
     Command { name: "ignore-term", arguments: "", run: ignore_term },
     Command { name: "on-term", arguments: "TEXT CODE", run: on_term },
+    Command { name: "linger", arguments: "SECONDS CODE", run: linger },
     Command { name: "hold", arguments: "SECONDS", run: hold },
 ];
 
@@ -52,6 +53,15 @@ fn ignore_term(words: &[String]) -> Outcome {
 fn on_term(words: &[String]) -> Outcome {
     let [text, _] = exactly(words)?;
     signals::set(Reaction::Farewell { text: text.clone(), code: parse(words, 1)? });
+    ready()?;
+    signals::wait()
+}
+
+/// Takes its time after SIGTERM.
+fn linger(words: &[String]) -> Outcome {
+    let [time, _] = exactly(words)?;
+    let time = seconds(std::slice::from_ref(time))?;
+    signals::set(Reaction::Linger { time, code: parse(words, 1)? });
     ready()?;
     signals::wait()
 }

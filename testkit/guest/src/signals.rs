@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 
@@ -16,6 +17,8 @@ pub(crate) enum Reaction {
     Succeed,
     /// SIGTERM does nothing.
     IgnoreTerm,
+    /// SIGTERM ends the process with a code after a while.
+    Linger { time: Duration, code: u8 },
     /// SIGTERM writes a line and ends the process with a code.
     Farewell { text: String, code: u8 },
 }
@@ -54,6 +57,10 @@ fn react(signal: Signal) {
     match (reaction, signal) {
         (Reaction::Succeed, Signal::SIGTERM | Signal::SIGINT) => std::process::exit(0),
         (Reaction::IgnoreTerm, Signal::SIGTERM) => {}
+        (Reaction::Linger { time, code }, Signal::SIGTERM) => {
+            thread::sleep(time);
+            std::process::exit(code.into())
+        }
         (Reaction::Farewell { text, code }, Signal::SIGTERM) => {
             let mut out = io::stdout();
             // Nobody may be listening any more; the exit code still tells.

@@ -175,6 +175,16 @@ fn a_farewell_is_said_at_sigterm() {
 }
 
 #[test]
+fn a_lingering_end_takes_its_time() {
+    let (mut child, _out, line) = started(&["linger", "0.2", "9"]);
+    assert_eq!(line, "ready\n");
+    let began = std::time::Instant::now();
+    send(&child, Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(9));
+    assert!(began.elapsed() >= std::time::Duration::from_millis(200));
+}
+
+#[test]
 fn an_ignored_sigterm_leaves_sigkill() {
     let (mut child, _out, line) = started(&["ignore-term"]);
     assert_eq!(line, "ready\n");

@@ -301,9 +301,18 @@ impl Env {
     /// The driver's.
     pub async fn run_ready(&self, spec: &PodSpec) -> Result<(PodHandle, ContainerHandle), Failure> {
         let (pod, container) = self.run(spec).await?;
+        self.ready(&container).await?;
+        Ok((pod, container))
+    }
+
+    /// Waits until a container has said "ready".
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn ready(&self, container: &ContainerHandle) -> Result<(), Failure> {
         let mut following = container.logs(&LogOptions::follow()).await?;
         while following.try_next().await?.ok_or("it ended before it was ready")?.text() != "ready" {}
-        Ok((pod, container))
+        Ok(())
     }
 
     /// Runs a container that idles, and gives it.

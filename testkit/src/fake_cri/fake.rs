@@ -9,6 +9,7 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::calls::Calls;
+use super::names::Reserved;
 use super::{FakeCriOptions, refusal, status};
 use crate::engine::{Engine, Phase};
 
@@ -20,6 +21,8 @@ pub(super) struct Fake {
     pub(super) synthetic: Mutex<Vec<Container>>,
     /// Calls that came after containerd 1.6.
     pub(super) newer_calls: bool,
+    /// The names of sandboxes that are being made.
+    pub(super) reserved: Reserved,
     max_message_bytes: usize,
 }
 
@@ -27,7 +30,8 @@ impl Fake {
     pub(super) fn new(engine: Engine, dir: PathBuf, options: &FakeCriOptions) -> Self {
         let FakeCriOptions { socket: _, max_message_bytes, synthetic_containers, newer_calls } = *options;
         let synthetic = Mutex::new((0..synthetic_containers).map(status::synthetic).collect());
-        Self { engine, calls: Calls::default(), dir, synthetic, newer_calls, max_message_bytes }
+        let (calls, reserved) = (Calls::default(), Reserved::default());
+        Self { engine, calls, dir, synthetic, newer_calls, reserved, max_message_bytes }
     }
 
     /// Answers a call of `method`: counts it, lets faults at it, and keeps to the size of messages.

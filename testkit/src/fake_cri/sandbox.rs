@@ -21,6 +21,11 @@ impl Fake {
         let config = request.config.clone().unwrap_or_default();
         let metadata =
             config.metadata.clone().ok_or_else(|| Status::unknown("sandbox config must include metadata"))?;
+        // Held until this call ends, however it ends; in containerd under the id that the sandbox is to have.
+        let full_name = names::sandbox(&metadata);
+        let Some(_reservation) = self.reserved.take(full_name.clone()) else {
+            return Err(names::reserved("sandbox", &full_name, &"0".repeat(64)));
+        };
         self.check_sandbox_name(&metadata)?;
         if !matches!(request.runtime_handler.as_str(), "" | "runc") {
             let handler = &request.runtime_handler;

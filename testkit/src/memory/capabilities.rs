@@ -89,7 +89,13 @@ pub(super) fn of(isolation: Isolation) -> Capabilities {
     let limits = Limits { exec_output: Some(Bytes(EXEC_OUTPUT_BYTES as u64)) };
     let always = Capabilities::none()
         .native(ALWAYS.iter().copied())
-        .emulated([C::ContainerMemoryLimit, C::ContainerStats, C::PodStats])
+        .emulated([
+            C::ContainerMemoryLimit,
+            C::ContainerStats,
+            C::PodStats,
+            C::PodExisting,
+            C::ContainerExisting,
+        ])
         .with_limits(limits);
     match isolation {
         Isolation::None => always,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use runtime_core::{
     Container, ContainerId, Context, Error, ErrorKind, Object, PodId, Result,
-    compose::PodParts,
+    compose::{ExistingContainer, ExistingPod, Mark, PodParts},
     helpers::{
         image_ref::ImageReference,
         pull_policy::{PullDecision, PullPolicy},
@@ -45,10 +45,14 @@ impl PodParts for MemoryDriver {
         }
     }
 
-    async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &str) -> Result<PodId> {
+    async fn create_sandbox(&self, cx: &Context, spec: &PodSpec, mark: &Mark) -> Result<PodId> {
         let engine = self.engine();
-        let launch =
-            translate::pod_launch(engine.isolation(), spec, mark, &logs::default_directory(engine, mark));
+        let launch = translate::pod_launch(
+            engine.isolation(),
+            spec,
+            mark,
+            &logs::default_directory(engine, mark.id()),
+        );
         let pod = self.call(cx, engine.create_pod(launch)).await?;
         Ok(PodId::new(pod.id))
     }
@@ -59,7 +63,7 @@ impl PodParts for MemoryDriver {
         pod: &PodId,
         _pod_spec: Option<&PodSpec>,
         spec: &ContainerSpec,
-        mark: &str,
+        mark: &Mark,
     ) -> Result<ContainerId> {
         let engine = self.engine();
         let image = engine.image(&spec.image.reference).map_err(convert)?;
@@ -87,5 +91,27 @@ impl PodParts for MemoryDriver {
         let mut containers = self.engine().containers().into_iter();
         let found = containers.find(|container| translate::has_mark(&container.launch.labels, mark));
         Ok(found.map(|container| ContainerId::new(container.id)))
+    }
+
+    async fn pods_named(&self, _cx: &Context, spec: &PodSpec) -> Result<Vec<ExistingPod>> {
+        let mut pods = self.engine().pods();
+        pods.retain(|pod| {
+            let launch = &pod.launch;
+            launch.name == spec.name
+                && launch.namespace == spec.namespace
+                && Some(launch.uid.as_str()) == spec.uid.as_deref()
+        });
+        Ok(pods.into_iter().map(|pod| translate::existing_pod(&pod)).collect())
+    }
+
+    async fn containers_in(&self, _cx: &Context, pod: &PodId) -> Result<Vec<ExistingContainer>> {
+        let containers = self.engine().containers();
+        let of_pod = containers.iter().filter(|container| container.pod == pod.as_str());
+        Ok(of_pod.map(translate::existing_container).collect())
+    }
+
+    async fn holds_name(&self, _cx: &Context, _spec: &PodSpec) -> Result<bool> {
+        // The engine lists what it makes in the moment that it takes the name.
+        Ok(false)
     }
 }

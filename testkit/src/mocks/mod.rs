@@ -18,6 +18,8 @@
 mod driver;
 mod facets;
 #[cfg(test)]
+mod retry_tests;
+#[cfg(test)]
 mod tests;
 
 pub use driver::{MockDriver, MockDriverCalls};

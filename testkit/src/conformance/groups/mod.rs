@@ -6,7 +6,9 @@ mod contract;
 mod emulation;
 mod events;
 mod exec;
+mod existing;
 mod faults;
+mod force_kill;
 mod images;
 mod lifecycle;
 mod logs;
@@ -19,6 +21,7 @@ mod resources;
 mod secrets;
 mod security;
 mod stats;
+mod stopping;
 mod undo;
 mod update;
 mod volumes;
@@ -31,7 +34,10 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         contract::CASES,
         bad_input::CASES,
         undo::CASES,
+        existing::CASES,
         lifecycle::CASES,
+        stopping::CASES,
+        force_kill::CASES,
         exec::CASES,
         emulation::CASES,
         logs::CASES,

@@ -237,7 +237,7 @@ async fn who_leaves_a_pull_leaves_alone(env: &Env) -> Verdict {
         () = asked => {}
     }
     drop(first);
-    let short = env.client().clone().with_timeout(Duration::from_millis(50)).images();
+    let short = env.client().with_timeout(Duration::from_millis(50)).images();
     kind_of(short.pull(&reference, &options).await, ErrorKind::DeadlineExceeded)?;
     rule.release();
     second.await?;

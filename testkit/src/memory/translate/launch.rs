@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use runtime_core::{
     Error, Result,
+    compose::Mark,
     helpers::{
         command::CommandParts,
         env::{self, DEFAULT_TERM, EnvDefaults},
@@ -12,7 +13,11 @@ use runtime_core::{
 };
 use serde_json::json;
 
-use super::{kept::Kept, labels::marked, mounts, security};
+use super::{
+    kept::Kept,
+    labels::{annotated, marked},
+    mounts, security,
+};
 use crate::engine::{
     CgroupFile, Credentials, ExecLaunch, HOST_IMAGE, ImageRecord, Isolation, Launch, Pod, PodLaunch,
     TerminalSize, User,
@@ -22,7 +27,7 @@ use crate::engine::{
 pub(in super::super) fn pod_launch(
     isolation: Isolation,
     spec: &PodSpec,
-    mark: &str,
+    mark: &Mark,
     default_logs: &Path,
 ) -> PodLaunch {
     PodLaunch {
@@ -33,7 +38,7 @@ pub(in super::super) fn pod_launch(
         hostname: spec.hostname.clone(),
         log_directory: Some(spec.log_directory.clone().unwrap_or_else(|| default_logs.to_path_buf())),
         labels: marked(&spec.labels, mark),
-        annotations: spec.annotations.clone(),
+        annotations: annotated(&spec.annotations, mark),
         space: security::space(isolation, spec),
         config: Kept::of(spec),
     }
@@ -45,7 +50,7 @@ pub(in super::super) fn launch(
     pod: &Pod,
     spec: &ContainerSpec,
     image: &ImageRecord,
-    mark: &str,
+    mark: &Mark,
 ) -> Result<Launch> {
     let command = CommandParts {
         image_entrypoint: &image.config.entrypoint,
@@ -89,7 +94,7 @@ pub(in super::super) fn launch(
         memory_limit_bytes,
         cgroup: cgroup(isolation, memory_limit_bytes),
         labels: marked(&spec.labels, mark),
-        annotations: spec.annotations.clone(),
+        annotations: annotated(&spec.annotations, mark),
         config: json!({ "image": spec.image.reference }),
         stop_signal: spec.stop_signal.clone(),
         ..walled

@@ -14,5 +14,6 @@ pub(super) use labels::has_mark;
 pub(super) use launch::{cgroup, credentials, exec_launch, launch, pod_launch};
 pub(super) use stats::{container_stats, pod_stats};
 pub(super) use status::{
-    container_status, container_summary, exit, image_status, outcome, pod_status, pod_summary,
+    container_status, container_summary, existing_container, existing_pod, exit, image_status, outcome,
+    pod_status, pod_summary,
 };

@@ -3,6 +3,7 @@
 use runtime_core::{
     ContainerId, ContainerPhase, ContainerStatus, ContainerSummary, ExitCause, ExitStatus, ImageId,
     ImageStatus, PodId, PodPhase, PodStatus, PodSummary,
+    compose::{ExistingContainer, ExistingPod},
     spec::{Bytes, LinuxResources},
 };
 
@@ -18,7 +19,7 @@ pub(in super::super) fn pod_summary(pod: &Pod) -> PodSummary {
     summary.attempt = Some(launch.attempt);
     summary.created_at = Some(pod.created_at);
     summary.labels = visible(launch.labels.clone());
-    summary.annotations = launch.annotations.clone();
+    summary.annotations = visible(launch.annotations.clone());
     summary
 }
 
@@ -32,12 +33,8 @@ pub(in super::super) fn pod_status(pod: &Pod, containers: impl Iterator<Item = C
 /// A container as lists show it.
 pub(in super::super) fn container_summary(container: &Container) -> ContainerSummary {
     let launch = &container.launch;
-    let phase = match container.state {
-        ContainerState::Created => ContainerPhase::Created,
-        ContainerState::Running { .. } => ContainerPhase::Running,
-        ContainerState::Exited(_) => ContainerPhase::Exited,
-    };
-    let mut summary = ContainerSummary::new(ContainerId::new(&container.id), &launch.name, phase);
+    let mut summary =
+        ContainerSummary::new(ContainerId::new(&container.id), &launch.name, phase(&container.state));
     summary.pod = Some(PodId::new(&container.pod));
     summary.attempt = Some(launch.attempt);
     let named = launch.config.get("image").and_then(|image| image.as_str());
@@ -45,8 +42,29 @@ pub(in super::super) fn container_summary(container: &Container) -> ContainerSum
     summary.image_id = Some(ImageId::new(&container.image.id));
     summary.created_at = Some(container.created_at);
     summary.labels = visible(launch.labels.clone());
-    summary.annotations = launch.annotations.clone();
+    summary.annotations = visible(launch.annotations.clone());
     summary
+}
+
+fn phase(state: &ContainerState) -> ContainerPhase {
+    match state {
+        ContainerState::Created => ContainerPhase::Created,
+        ContainerState::Running { .. } => ContainerPhase::Running,
+        ContainerState::Exited(_) => ContainerPhase::Exited,
+    }
+}
+
+/// A pod that has a name which is asked for.
+pub(in super::super) fn existing_pod(pod: &Pod) -> ExistingPod {
+    let launch = &pod.launch;
+    ExistingPod::new(PodId::new(&pod.id), launch.attempt, pod.is_ready(), launch.annotations.clone())
+}
+
+/// A container of such a pod.
+pub(in super::super) fn existing_container(container: &Container) -> ExistingContainer {
+    let launch = &container.launch;
+    let (id, phase) = (ContainerId::new(&container.id), phase(&container.state));
+    ExistingContainer::new(id, &launch.name, launch.attempt, phase, launch.annotations.clone())
 }
 
 /// All that is known of a container.
