@@ -108,6 +108,9 @@ const WITH_LOG_FILES: &[C] = &[
 /// What the driver makes up for where it sees the runtime's processes.
 const WITH_PROCESSES: &[C] = &[C::PodForceKill, C::ContainerForceKill];
 
+/// What needs the runtime's content store to be readable from here.
+pub(crate) const WITH_CONTENT_STORE: &[C] = &[C::ImagePullNoProgressLimit];
+
 /// What this runtime at this endpoint can do; `processes`: whether its processes can be seen and killed from here.
 pub(crate) fn of(config: &Config, status: &StatusResponse, processes: bool) -> Capabilities {
     let mut capabilities = Capabilities::none()

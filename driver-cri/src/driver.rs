@@ -26,6 +26,7 @@ use crate::{
     capabilities,
     client::Client,
     config::{Config, Endpoint},
+    content::ContentStore,
     emulation::Helpers,
     error::Refusal,
     host_process::Claims,
@@ -59,6 +60,7 @@ struct Inner {
     /// The runtime has said that it has no events of its own.
     has_no_events: AtomicBool,
     helpers: Helpers,
+    content: Option<Arc<ContentStore>>,
 }
 
 /// Connects to a runtime, and learns who it is and what it can do.
@@ -84,7 +86,11 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         Endpoint::Tcp(_) => false,
     };
     let docker_config = pull::docker_config(&config).await.map_err(at_endpoint)?;
-    let capabilities = capabilities::of(&config, &status, processes);
+    let mut capabilities = capabilities::of(&config, &status, processes);
+    let content = if processes { content_store(&client, &cx).await } else { None };
+    if content.is_some() {
+        capabilities = capabilities.emulated(capabilities::WITH_CONTENT_STORE.iter().copied());
+    }
     let janitor = Janitor::default();
     Ok(CriDriver(Arc::new(Inner {
         info,
@@ -99,6 +105,7 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         docker_config,
         has_no_events: AtomicBool::new(false),
         helpers: Helpers::default(),
+        content,
     })))
 }
 
@@ -124,6 +131,13 @@ async fn fingerprint(client: &Client, cx: &Context) -> Result<(cri::VersionRespo
     })?;
     let status = client.status(cx, cri::StatusRequest { verbose: false }).await?;
     Ok((version, status))
+}
+
+/// Where the runtime keeps what it pulls, if that can be seen from here.
+async fn content_store(client: &Client, cx: &Context) -> Option<Arc<ContentStore>> {
+    let told = client.image_fs_info(cx, cri::ImageFsInfoRequest {}).await.ok()?;
+    let place = told.image_filesystems.into_iter().find_map(|filesystem| filesystem.fs_id)?;
+    ContentStore::beside(Path::new(&place.mountpoint)).await
 }
 
 impl CriDriver {
@@ -173,6 +187,11 @@ impl CriDriver {
     /// The pulls on their way.
     pub(crate) fn pulls(&self) -> &Pulls {
         &self.0.pulls
+    }
+
+    /// Where what is pulled can be seen to arrive.
+    pub(crate) fn content(&self) -> Option<&Arc<ContentStore>> {
+        self.0.content.as_ref()
     }
 
     /// Credentials of registries for who brings none.

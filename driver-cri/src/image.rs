@@ -17,11 +17,17 @@ impl ImageStore for CriDriver {
         // CRI reports no progress: the stream is its end. Nothing is asked before it is polled.
         let (driver, of_pull, image, options) = (self.clone(), cx.clone(), image.clone(), options.clone());
         let pull = async move {
-            let id = match &options.credentials {
-                Some(own) => driver.pull_with(&of_pull, &image, Some(own)).await?,
-                None => driver.pull_image(&of_pull, &image, None).await?,
+            let pull = async {
+                match &options.credentials {
+                    Some(own) => driver.pull_with(&of_pull, &image, Some(own)).await,
+                    None => driver.pull_image(&of_pull, &image, None).await,
+                }
             };
-            Ok(PullEvent::Done(id))
+            let id = match options.no_progress_limit {
+                Some(limit) => driver.while_something_arrives(limit, pull).await,
+                None => pull.await,
+            };
+            id.map(PullEvent::Done).map_err(|error| error.with_object(Object::image(image.to_string())))
         };
         Ok(stream::once(pull).boxed())
     }

@@ -10,7 +10,9 @@
 //!   on inotify. See [`runtime_core::log_file`] for rotation and long lines.
 //! - *Grace periods* are whole seconds in CRI, and are rounded up.
 //! - *Pulls*: callers who want the same image with the same credentials share one. Why one failed is told by the runtime's
-//!   words where it has no code for it, which is the only place where words are looked at.
+//!   words where it has no code for it, which is the only place where words are looked at. How
+//!   far one is can be seen where the runtime is a containerd whose directories can be read from here; any pull of the runtime
+//!   counts as progress there.
 //! - *Events*: runtimes that tell of changes (containerd since 1.7, CRI-O) say where to look; the others are listed, every
 //!   second at most while nothing changes. A runtime that was started anew is noticed by its socket.
 //! - *Updates* of resources that fail are undone by sending the old ones: runtimes change what comes before the failure.
@@ -48,6 +50,7 @@ mod capabilities;
 mod client;
 mod config;
 mod container;
+mod content;
 mod driver;
 mod emulation;
 mod error;

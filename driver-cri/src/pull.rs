@@ -8,15 +8,19 @@
 //! ones fails even if the image is there. But an image that is there can be *used* by everybody: only a policy that always
 //! pulls keeps it from those whose credentials don't open the registry.
 
+use std::{pin::pin, time::Duration};
+
 use k8s_cri::v1 as cri;
 use runtime_core::{
     Context, Error, ErrorKind, ImageId, Object, Result,
-    helpers::{docker_config::DockerConfigFile, image_ref::ImageReference, single_flight::SingleFlight},
+    helpers::{
+        docker_config::DockerConfigFile, image_ref::ImageReference, no_progress, single_flight::SingleFlight,
+    },
     spec::RegistryCredentials,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
-use crate::{config::Config, driver::CriDriver, error::Refusal, image, translate::pull_reason};
+use crate::{config::Config, content, driver::CriDriver, error::Refusal, image, translate::pull_reason};
 
 /// The registry that images are from whose names say none, and the host that serves it.
 const DOCKER_HUB: &str = "docker.io";
@@ -92,6 +96,30 @@ impl CriDriver {
         });
         let pulled = cx.run(async { flight.finish().await.unwrap_or_else(|| Err(given_up())) }).await;
         pulled.map_err(|error| error.with_object(Object::image(image.to_string())))
+    }
+
+    /// Waits for a pull as long as something arrives at the runtime. The pull is left when nothing did for the limit, or for
+    /// four looks at the content store if the limit is shorter.
+    pub(crate) async fn while_something_arrives(
+        &self,
+        limit: Duration,
+        pull: impl Future<Output = Result<ImageId>>,
+    ) -> Result<ImageId> {
+        let Some(store) = self.content() else { return pull.await };
+        let limit = limit.max(content::LAST_PAUSE * 4);
+        let (mut watch, mut pull) = (store.watch(), pin!(pull));
+        let mut given_up_at = Instant::now() + limit;
+        loop {
+            tokio::select! {
+                biased;
+                pulled = &mut pull => return pulled,
+                step = watch.next() => match step {
+                    Some(_) => given_up_at = Instant::now() + limit,
+                    None => watch = store.watch(),
+                },
+                () = tokio::time::sleep_until(given_up_at) => return Err(no_progress::exceeded(limit)),
+            }
+        }
     }
 
     async fn ask_for_image(

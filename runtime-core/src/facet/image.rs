@@ -17,8 +17,9 @@ pub trait ImageStore: Send + Sync {
     /// *Requires capability* `image.pull`.
     ///
     /// *Behaviour:* no such image is `NotFound`; refused by the registry is `Unauthenticated` or `PermissionDenied`; a
-    /// registry that can't be reached is `Unavailable` and transient; content that isn't what its digest says is `Failed`.
-    /// Dropping the stream ends the pull.
+    /// registry that can't be reached or is in trouble is `Unavailable` and transient; one that isn't trusted, a signature that
+    /// doesn't fit and content that isn't what its digest says are `Failed`. Pulls of the same image with the same credentials
+    /// may be one. Dropping the stream leaves it, which ends it when nobody else waits for it.
     async fn pull(&self, cx: &Context, image: &ImageReference, options: &PullOptions) -> Result<PullStream>;
 
     /// What is known of an image that is there.

@@ -124,7 +124,8 @@ pub struct ImageFilter {
 pub struct PullOptions {
     /// With whose credentials.
     pub credentials: Option<RegistryCredentials>,
-    /// Give up, as `DeadlineExceeded`, when nothing more has arrived for this long. However long the whole takes.
+    /// Give up, as `DeadlineExceeded` and transient, when nothing more has arrived for this long. However long the whole takes.
+    /// Must not be zero. Systems see progress in steps, such as a MiB with containerd: it must be longer than one of them takes.
     pub no_progress_limit: Option<Duration>,
 }
 

@@ -14,6 +14,7 @@ pub mod kube_version;
 pub mod line_assembler;
 pub mod memory;
 pub mod name;
+pub mod no_progress;
 pub mod pull_policy;
 pub mod quantity;
 pub mod remote_status;

@@ -51,6 +51,7 @@ const ALWAYS: &[C] = &[
     C::ExecSignal,
     C::ImagePull,
     C::ImagePullCredentials,
+    C::ImagePullNoProgressLimit,
     C::ImageStatus,
     C::ImageList,
     C::ImageRemove,

@@ -1,10 +1,12 @@
 //! Images.
 
 use async_trait::async_trait;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use runtime_core::{
-    Call, Context, FilesystemUsage, ImageFilter, ImageId, ImageStatus, ImageStore, PullEvent, PullOptions,
-    PullStream, Result, helpers::image_ref::ImageReference, spec::Bytes,
+    Call, Context, FilesystemUsage, ImageFilter, ImageId, ImageStatus, ImageStore, Object, PullEvent,
+    PullOptions, PullStream, Result,
+    helpers::{image_ref::ImageReference, no_progress},
+    spec::Bytes,
 };
 
 use super::{MemoryDriver, error::convert, translate};
@@ -16,9 +18,16 @@ impl ImageStore for MemoryDriver {
         self.admit(cx, &Call::ImagePull { image, options })?;
         let credentials = options.credentials.as_ref().map(translate::credentials).transpose()?;
         let mut known: Vec<LayerProgress> = Vec::new();
-        let events = self.engine().pull(&image.to_string(), credentials).flat_map(move |event| {
+        let pull = self.engine().pull(&image.to_string(), credentials).map_err(convert);
+        // The engine tells of nothing but changes.
+        let pull = match options.no_progress_limit {
+            Some(limit) => no_progress::limited(pull, limit, has_arrived),
+            None => pull.boxed(),
+        };
+        let named = Object::image(image.to_string());
+        let events = pull.flat_map(move |event| {
             stream::iter(match event {
-                Err(error) => vec![Err(convert(error))],
+                Err(error) => vec![Err(error.with_object(named.clone()))],
                 Ok(EnginePullEvent::Done(record)) => vec![Ok(PullEvent::Done(ImageId::new(&record.id)))],
                 Ok(EnginePullEvent::Progress(layers)) => {
                     let news = layers.iter().filter(|layer| !known.contains(layer)).map(progress).collect();
@@ -62,6 +71,12 @@ impl ImageStore for MemoryDriver {
         usage.measured_at = Some(jiff::Timestamp::now());
         Ok(vec![usage])
     }
+}
+
+/// Whether what is left is to be unpacked.
+fn has_arrived(event: &EnginePullEvent) -> bool {
+    let EnginePullEvent::Progress(layers) = event else { return true };
+    !layers.is_empty() && layers.iter().all(|layer| layer.done_bytes >= layer.total_bytes)
 }
 
 fn progress(layer: &LayerProgress) -> Result<PullEvent> {

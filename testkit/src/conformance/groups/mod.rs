@@ -20,6 +20,7 @@ mod recovery;
 mod resources;
 mod secrets;
 mod security;
+mod stalled_pulls;
 mod stats;
 mod stopping;
 mod undo;
@@ -43,6 +44,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         logs::CASES,
         images::CASES,
         pulling::CASES,
+        stalled_pulls::CASES,
         resources::CASES,
         stats::CASES,
         update::CASES,

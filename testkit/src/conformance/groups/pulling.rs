@@ -40,13 +40,13 @@ cases! { Images;
     pods_fail_with_the_same_kinds: proves [], needs [PodRun];
 }
 
-fn repository_of(reference: &str) -> &str {
+pub(super) fn repository_of(reference: &str) -> &str {
     let path = reference.split_once('/').map_or(reference, |(_, path)| path);
     path.rsplit_once(':').map_or(path, |(name, _)| name)
 }
 
 /// Lets what is asked of an image's repository go wrong.
-fn script(env: &Env, reference: &str, part: &str, action: Action) -> Scripted {
+pub(super) fn script(env: &Env, reference: &str, part: &str, action: Action) -> Scripted {
     let path = format!("/v2/{}/{part}/*", repository_of(reference));
     env.registry().script(Rule::new(path, action))
 }
