@@ -38,6 +38,8 @@ pub enum CallAction {
     Cut,
     /// The same; over TCP both sides see a reset.
     Reset,
+    /// Passes everything on, and closes the connection so long after that: in the middle of what was asked for.
+    CutAfter(Duration),
     /// Passes nothing more in this direction until the rule is removed.
     Hang,
     /// Holds this direction up for so long.

@@ -1,13 +1,14 @@
 //! One connection through the proxy: two directions, each pumped by the rules of the moment.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::call::{Awaited, CallAction, CallWatch};
+use super::call::{ActiveCall, Awaited, CallAction, CallWatch};
 use super::chunk::{CHUNK_BYTES, Course, Plan, Stop};
 use super::endpoint::{Reader, Stream};
 use super::rule::{Direction, RuleSet};
@@ -80,6 +81,7 @@ async fn pump(
 ) -> Result<(), Broken> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut is_garbled = false;
+    let mut cut_at: Option<(Instant, Arc<ActiveCall>)> = None;
     loop {
         let plan = course.plan(&rules.borrow_and_update().bytes);
         if let Some((0, stop)) = plan.stop {
@@ -101,6 +103,12 @@ async fn pump(
         let size = tokio::select! {
             biased;
             () = changed(&mut rules) => continue,
+            () = time(cut_at.as_ref()) => {
+                if cut_at.take().is_some_and(|(_, rule)| !rule.removed.is_cancelled()) {
+                    return Err(Broken::Cut);
+                }
+                continue;
+            }
             size = reader.read(&mut buffer[..plan.chunk_bytes()]) => size?,
         };
         if size == 0 {
@@ -123,6 +131,7 @@ async fn pump(
             match rule.rule.action {
                 CallAction::Cut => return Err(Broken::Cut),
                 CallAction::Reset => return Err(Broken::Reset),
+                CallAction::CutAfter(after) => cut_at = Some((Instant::now() + after, rule)),
                 CallAction::Hang => rule.removed.cancelled().await,
                 CallAction::Delay(delay) => {
                     // Removing the rule ends the wait.
@@ -143,6 +152,14 @@ async fn slow_down(plan: &Plan, size: usize, rules: &mut Rules) {
     tokio::select! {
         () = sleep(wait) => {}
         () = async { while rules.borrow().len() > 0 { changed(rules).await } } => {}
+    }
+}
+
+/// Waits for a moment, if there is one.
+async fn time(moment: Option<&(Instant, Arc<ActiveCall>)>) {
+    match moment {
+        Some((moment, _)) => sleep_until(*moment).await,
+        None => std::future::pending().await,
     }
 }
 

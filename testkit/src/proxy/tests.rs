@@ -425,3 +425,18 @@ async fn a_call_is_delayed_and_the_next_is_not() {
     send(&mut client, &second).await;
     receive(&mut client, second.len()).await;
 }
+
+#[tokio::test]
+async fn a_connection_is_cut_in_the_middle_of_a_call() {
+    let bench = unix().await;
+    let [start, first, second] = two_calls();
+    let after = Duration::from_millis(60);
+    bench.proxy.add_call(at_call(1, Moment::Request, CallAction::CutAfter(after)));
+    let mut client = bench.client().await;
+    let begun = Instant::now();
+    let all = [&start[..], &first, &second].concat();
+    send(&mut client, &all).await;
+    assert_eq!(receive(&mut client, all.len()).await, all);
+    assert_eq!(rest(&mut client).await.0, 0);
+    assert!(begun.elapsed() >= after, "{:?}", begun.elapsed());
+}

@@ -32,7 +32,7 @@ Prints one line a setup, then `N passed, N failed, N skipped`; the exit status i
     run,
 };
 
-fn run(parser: Parser) -> Result<()> {
+pub(super) fn run(parser: Parser) -> Result<()> {
     let options = Options::parse(parser)?;
     let mut report = Report::default();
     let mut lines = Vec::new();

@@ -6,6 +6,7 @@ mod ci;
 mod conformance;
 mod containerd;
 mod doctor;
+mod faults;
 mod matrix;
 mod quickstart;
 mod test;
@@ -28,6 +29,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     conformance::COMMAND,
+    faults::COMMAND,
     quickstart::COMMAND,
     test::COMMAND,
     ci::COMMAND,
@@ -116,7 +118,7 @@ mod tests {
     fn an_unknown_command_lists_the_known_ones() {
         let error = dispatch(vec!["confromance".into()]).unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("known: conformance, quickstart"), "{error}");
+        assert!(error.to_string().contains("known: conformance, faults"), "{error}");
     }
 
     #[test]

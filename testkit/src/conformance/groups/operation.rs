@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Operation {
     Ping,
     PodRun,
+    SandboxRun,
     PodStop,
     PodRemove,
     PodStatus,
@@ -61,7 +62,12 @@ impl Operation {
             _ => env.image("guest"),
         };
         let idle = match self {
-            Self::Ping | Self::PodRun | Self::PodStop | Self::PodRemove | Self::PodList => None,
+            Self::Ping
+            | Self::PodRun
+            | Self::SandboxRun
+            | Self::PodStop
+            | Self::PodRemove
+            | Self::PodList => None,
             Self::ImagePull | Self::ImageStatus | Self::ImageList | Self::ImageRemove => None,
             _ => Some(env.idle().await?),
         };
@@ -80,6 +86,7 @@ impl Operation {
                 let containers = ["one", "two"].map(|name| env.container(name, ["pause"]));
                 Subject::Spec(Box::new(containers.into_iter().fold(env.pod(), PodSpec::with_container)))
             }
+            Self::SandboxRun => Subject::Spec(Box::new(env.pod())),
             Self::PodStop | Self::PodRemove => Subject::Pod(env.idle().await?.0),
             Self::PodStatus => Subject::Pod(idle()?.0),
             Self::ContainerCreate => {
@@ -116,7 +123,7 @@ impl Operation {
             (Self::Ping, _) => client.ping().await.map(drop),
             (Self::PodList, _) => client.list_pods(&Default::default()).await.map(drop),
             (Self::ImageList, _) => client.images().list(&ImageFilter::default()).await.map(drop),
-            (Self::PodRun, Subject::Spec(spec)) => client.run_pod(spec).await.map(drop),
+            (_, Subject::Spec(spec)) => client.run_pod(spec).await.map(drop),
             (Self::PodStop, Subject::Pod(pod)) => client.pod(pod.id().clone()).stop(&soon).await,
             (Self::PodRemove, Subject::Pod(pod)) => client.pod(pod.id().clone()).remove().await,
             (Self::PodStatus, Subject::Pod(pod)) => client.pod(pod.id().clone()).status().await.map(drop),
