@@ -65,6 +65,18 @@ impl Exec for CriDriver {
         if !self.may_be_container(cx, id.as_str()).await? {
             return Err(missing(id));
         }
+        self.begin(cx, id, spec).await
+    }
+
+    async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession> {
+        self.admit(cx, &Call::ExecAttach { id, options })?;
+        streaming::attach(self, cx, id, options).await
+    }
+}
+
+impl CriDriver {
+    /// Starts a command that is admitted, in a container that is there.
+    async fn begin(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecSession> {
         let session = match self.helper_for(cx, id, spec).await? {
             Some(helper) => self.start_with(cx, id, spec, helper).await?,
             None => {
@@ -82,16 +94,9 @@ impl Exec for CriDriver {
         })
     }
 
-    async fn attach(&self, cx: &Context, id: &ContainerId, options: &AttachOptions) -> Result<ExecSession> {
-        self.admit(cx, &Call::ExecAttach { id, options })?;
-        streaming::attach(self, cx, id, options).await
-    }
-}
-
-impl CriDriver {
     /// Runs a command to its end over a session.
     async fn collect(&self, cx: &Context, id: &ContainerId, spec: &ExecSpec) -> Result<ExecOutput> {
-        let session = self.start(cx, id, spec).await?;
+        let session = self.begin(cx, id, spec).await?;
         let output = cx.run(session.output(MAX_OUTPUT_BYTES)).await?;
         match output.exit.cause {
             ExitCause::DeadlineExceeded => Err(killed()),
