@@ -49,6 +49,7 @@ pub use container::{
     CgroupFile, Container, ContainerState, Exit, Launch, Mount, MountKind, Outcome, PidSpace, Propagation,
 };
 pub use core::Engine;
+pub(crate) use core::random_id;
 pub use error::{EngineError, Object};
 pub use event::{Event, EventKind, Subject};
 pub use exec::{ExecLaunch, ExecOutput, ExecProcess};

@@ -9,48 +9,53 @@ use tokio::net::UnixStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-pub(super) struct Connection {
-    stream: UnixStream,
-    severed: Pin<Box<WaitForCancellationFutureOwned>>,
+type Severed = Pin<Box<WaitForCancellationFutureOwned>>;
+
+pub(super) struct Connection<T> {
+    stream: T,
+    /// One for each direction: they may be polled by different tasks, and each is to be woken.
+    read_severed: Severed,
+    write_severed: Severed,
 }
 
-impl Connection {
-    pub(super) fn new(stream: UnixStream, sever: CancellationToken) -> Self {
-        Self { stream, severed: Box::pin(sever.cancelled_owned()) }
-    }
-
-    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match self.severed.as_mut().poll(context) {
-            Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
-            Poll::Pending => Ok(()),
-        }
+impl<T> Connection<T> {
+    pub(super) fn new(stream: T, sever: CancellationToken) -> Self {
+        let severed = || Box::pin(sever.clone().cancelled_owned());
+        Self { stream, read_severed: severed(), write_severed: severed() }
     }
 }
 
-impl Connected for Connection {
+fn check(severed: &mut Severed, context: &mut Context<'_>) -> io::Result<()> {
+    match severed.as_mut().poll(context) {
+        Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
+        Poll::Pending => Ok(()),
+    }
+}
+
+impl Connected for Connection<UnixStream> {
     type ConnectInfo = ();
 
     fn connect_info(&self) -> Self::ConnectInfo {}
 }
 
-impl AsyncRead for Connection {
+impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check(context)?;
+        check(&mut self.read_severed, context)?;
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
-impl AsyncWrite for Connection {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check(context)?;
+        check(&mut self.write_severed, context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

@@ -7,9 +7,9 @@ use tonic::{Code, Status};
 
 use super::fake::Fake;
 use super::{refusal, status};
-use crate::engine::{EngineError, ExecLaunch};
+use crate::engine::{Container, EngineError, ExecLaunch};
 
-const CONTEXT: &str = "failed to exec in container";
+pub(super) const CONTEXT: &str = "failed to exec in container";
 
 impl Fake {
     pub(super) async fn exec_sync(&self, request: ExecSyncRequest) -> Result<ExecSyncResponse, Status> {
@@ -30,22 +30,30 @@ impl Fake {
                 stdout: output.stdout,
                 stderr: output.stderr,
             }),
-            Err(EngineError::InvalidState { .. }) => {
-                let state = status::state_name(&container);
-                Err(Status::unknown(format!("{CONTEXT}: container is in {state} state")))
+            Err(error) => Err(self.exec_refused(&container, error)),
+        }
+    }
+
+    /// Why a command can't be run, or its output not be had.
+    pub(super) fn exec_refused(&self, container: &Container, error: EngineError) -> Status {
+        match error {
+            EngineError::InvalidState { .. } => {
+                let now = self.engine.container(&container.id);
+                let state = status::state_name(now.as_ref().unwrap_or(container));
+                Status::unknown(format!("{CONTEXT}: container is in {state} state"))
             }
-            Err(EngineError::ExecTimeout { after, .. }) => {
+            EngineError::ExecTimeout { after, .. } => {
                 let text =
                     format!("{CONTEXT}: timeout {}s exceeded: context deadline exceeded", after.as_secs());
-                Err(Status::new(Code::DeadlineExceeded, text))
+                Status::new(Code::DeadlineExceeded, text)
             }
-            Err(EngineError::InvalidArgument { field: "argv", .. }) => {
-                Err(not_started(&container.id, "args must not be empty"))
+            EngineError::InvalidArgument { field: "argv", .. } => {
+                not_started(&container.id, "args must not be empty")
             }
-            Err(error @ (EngineError::NoSuchCommand { .. } | EngineError::NotExecutable { .. })) => {
-                Err(not_started(&container.id, &refusal::runc_words(&error.to_string())))
+            error @ (EngineError::NoSuchCommand { .. } | EngineError::NotExecutable { .. }) => {
+                not_started(&container.id, &refusal::runc_words(&error.to_string()))
             }
-            Err(error) => Err(refusal::from_engine(error)),
+            error => refusal::from_engine(error),
         }
     }
 }

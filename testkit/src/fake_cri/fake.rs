@@ -2,14 +2,16 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use k8s_cri::v1::Container;
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::calls::Calls;
 use super::names::Reserved;
+use super::streaming::Streaming;
 use super::{FakeCriOptions, refusal, status};
 use crate::engine::{Engine, Phase};
 
@@ -23,15 +25,23 @@ pub(super) struct Fake {
     pub(super) newer_calls: bool,
     /// The names of sandboxes that are being made.
     pub(super) reserved: Reserved,
+    pub(super) streaming: Arc<Streaming>,
     max_message_bytes: usize,
 }
 
 impl Fake {
-    pub(super) fn new(engine: Engine, dir: PathBuf, options: &FakeCriOptions) -> Self {
-        let FakeCriOptions { socket: _, max_message_bytes, synthetic_containers, newer_calls } = *options;
+    pub(super) fn new(
+        engine: Engine,
+        dir: PathBuf,
+        options: &FakeCriOptions,
+        end: CancellationToken,
+    ) -> Self {
+        let FakeCriOptions { socket: _, max_message_bytes, synthetic_containers, newer_calls, streaming } =
+            *options;
         let synthetic = Mutex::new((0..synthetic_containers).map(status::synthetic).collect());
         let (calls, reserved) = (Calls::default(), Reserved::default());
-        Self { engine, calls, dir, synthetic, newer_calls, reserved, max_message_bytes }
+        let streaming = Arc::new(Streaming::new(streaming, end));
+        Self { engine, calls, dir, synthetic, newer_calls, reserved, streaming, max_message_bytes }
     }
 
     /// Answers a call of `method`: counts it, lets faults at it, and keeps to the size of messages.

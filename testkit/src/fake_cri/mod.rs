@@ -28,11 +28,13 @@ mod service;
 mod space;
 mod stats;
 mod status;
+mod streaming;
 mod update;
 
 pub use calls::Calls;
 pub use lacks::LACKS;
 pub use server::{FakeCri, FakeCriOptions};
+pub use streaming::StreamingOptions;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ use super::Calls;
 use super::connection::Connection;
 use super::fake::Fake;
 use super::service::Service;
+use super::streaming::{StreamServer, StreamingOptions};
 use crate::engine::Engine;
 
 /// What containerd sends and takes at most, unless it is configured otherwise.
@@ -36,6 +37,8 @@ pub struct FakeCriOptions {
     pub synthetic_containers: usize,
     /// It knows calls that came after containerd 1.6: `GetContainerEvents` of 1.7, and `RuntimeConfig` of 2.0.
     pub newer_calls: bool,
+    /// The protocols of exec, attach and port-forward.
+    pub streaming: StreamingOptions,
 }
 
 impl Default for FakeCriOptions {
@@ -45,6 +48,7 @@ impl Default for FakeCriOptions {
             max_message_bytes: MAX_MESSAGE_BYTES,
             synthetic_containers: 0,
             newer_calls: false,
+            streaming: StreamingOptions::default(),
         }
     }
 }
@@ -65,12 +69,15 @@ pub struct FakeCri {
     socket: PathBuf,
     fake: Arc<Fake>,
     serving: Mutex<Option<Serving>>,
+    /// Ends the commands that clients have started and lost.
+    _sessions: DropGuard,
     _dir: TempDir,
 }
 
 /// One run of the server. Dropping it severs the connections and stops listening.
 struct Serving {
     task: JoinHandle<()>,
+    _streams: StreamServer,
     _connections: DropGuard,
 }
 
@@ -81,10 +88,11 @@ impl FakeCri {
     /// When the socket can't be made.
     pub async fn start(engine: Engine, options: FakeCriOptions) -> io::Result<Self> {
         let dir = directory(engine.state_dir())?;
-        let fake = Arc::new(Fake::new(engine, dir.path().to_owned(), &options));
+        let end = CancellationToken::new();
+        let fake = Arc::new(Fake::new(engine, dir.path().to_owned(), &options, end.clone()));
         let socket = options.socket.unwrap_or_else(|| dir.path().join("cri.sock"));
         let serving = Mutex::new(Some(Serving::start(&socket, &fake)?));
-        Ok(Self { socket, fake, serving, _dir: dir })
+        Ok(Self { socket, fake, serving, _sessions: end.drop_guard(), _dir: dir })
     }
 
     /// Where it listens.
@@ -168,6 +176,7 @@ impl fmt::Debug for FakeCri {
 impl Serving {
     fn start(socket: &Path, fake: &Arc<Fake>) -> io::Result<Self> {
         let sever = CancellationToken::new();
+        let streams = StreamServer::start(fake, sever.clone())?;
         let connections = UnixListenerStream::new(UnixListener::bind(socket)?);
         let incoming = connections.map({
             let sever = sever.clone();
@@ -188,7 +197,7 @@ impl Serving {
                 tracing::warn!(%error, "the fake server ended");
             }
         });
-        Ok(Self { task, _connections: sever.drop_guard() })
+        Ok(Self { task, _streams: streams, _connections: sever.drop_guard() })
     }
 }
 

@@ -72,6 +72,9 @@ impl RuntimeService for Service {
             UpdateContainerResourcesRequest => UpdateContainerResourcesResponse;
         reopen_container_log "ReopenContainerLog" ReopenContainerLogRequest => ReopenContainerLogResponse;
         exec_sync "ExecSync" ExecSyncRequest => ExecSyncResponse;
+        exec "Exec" ExecRequest => ExecResponse;
+        attach "Attach" AttachRequest => AttachResponse;
+        port_forward "PortForward" PortForwardRequest => PortForwardResponse;
         pod_sandbox_stats "PodSandboxStats" PodSandboxStatsRequest => PodSandboxStatsResponse;
         list_pod_sandbox_stats "ListPodSandboxStats" ListPodSandboxStatsRequest => ListPodSandboxStatsResponse;
         runtime_config "RuntimeConfig" RuntimeConfigRequest => RuntimeConfigResponse;
@@ -95,9 +98,6 @@ impl RuntimeService for Service {
     }
 
     missing! {
-        exec "Exec" ExecRequest => ExecResponse, "the fake does not stream yet";
-        attach "Attach" AttachRequest => AttachResponse, "the fake does not stream yet";
-        port_forward "PortForward" PortForwardRequest => PortForwardResponse, "the fake does not stream yet";
         checkpoint_container "CheckpointContainer" CheckpointContainerRequest => CheckpointContainerResponse,
             "method CheckpointContainer not implemented";
         list_metric_descriptors "ListMetricDescriptors"

@@ -7,6 +7,7 @@ mod lists;
 mod pulled;
 mod refusals;
 mod sandboxes;
+mod streaming;
 mod walls;
 
 use std::time::Duration;

@@ -1,0 +1,90 @@
+//! A client, whatever protocol it speaks: the streams that were asked for.
+
+use std::io;
+
+use ::spdy::{Connection, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWriteExt};
+
+use super::outcome::Outcome;
+use super::websocket::{Channel, WebSocket};
+
+/// What the client sends on a stream.
+pub(super) type Incoming = Box<dyn AsyncRead + Send + Unpin>;
+
+/// A stream to the client.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    WebSocket(Channel),
+    Spdy(WriteHalf),
+}
+
+impl Outgoing {
+    /// Sends bytes, as one message where there are messages.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::WebSocket(channel) => channel.send(bytes).await,
+            Self::Spdy(stream) => stream.write_all(bytes).await,
+        }
+    }
+
+    /// Ends the stream, where the protocol can say it.
+    pub(super) async fn finish(self) {
+        match self {
+            Self::WebSocket(_) => {}
+            Self::Spdy(mut stream) => {
+                // A client that has gone has its end of the stream.
+                let _ = stream.shutdown().await;
+            }
+        }
+    }
+}
+
+/// The streams of an exec or an attach.
+pub(super) struct Client {
+    pub(super) stdin: Option<Incoming>,
+    pub(super) stdout: Option<Outgoing>,
+    pub(super) stderr: Option<Outgoing>,
+    pub(super) resize: Option<Incoming>,
+    pub(super) status: StatusStream,
+    pub(super) link: Link,
+}
+
+/// Where the end is told.
+pub(super) enum StatusStream {
+    /// From version 4 on.
+    Json(Outgoing),
+    /// Before: only what went wrong.
+    Text(Outgoing),
+    /// In version 1 over SPDY.
+    Nowhere,
+}
+
+impl StatusStream {
+    pub(super) async fn tell(&mut self, outcome: &Outcome) {
+        let (stream, text) = match self {
+            Self::Json(stream) => (stream, Some(outcome.to_json())),
+            Self::Text(stream) => (stream, outcome.to_text()),
+            Self::Nowhere => return,
+        };
+        if let Some(text) = text {
+            // Nobody may be there to hear it.
+            let _ = stream.send(text.as_bytes()).await;
+        }
+    }
+}
+
+/// The connection below the streams.
+pub(super) enum Link {
+    WebSocket(WebSocket),
+    Spdy(Connection),
+}
+
+impl Link {
+    /// The end, in order.
+    pub(super) async fn close(self) {
+        match self {
+            Self::WebSocket(socket) => socket.close().await,
+            Self::Spdy(connection) => connection.close().await,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A command in a container, between its streams and those of a client.
+
+use std::convert::Infallible;
+
+use k8s_cri::v1::ExecRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, Incoming, Outgoing};
+use super::outcome::Outcome;
+use super::resize;
+use crate::engine::{ExecLaunch, ExecProcess, Input, Output};
+use crate::fake_cri::exec::CONTEXT;
+use crate::fake_cri::fake::Fake;
+
+const READ_BYTES: usize = 32 * 1024;
+
+/// Runs the command to its end. A client that is lost ends its input, and its output is read no more: nobody kills it.
+pub(super) async fn run(fake: &Fake, request: ExecRequest, mut client: Client) {
+    let ExecRequest { container_id, cmd, tty, stdin, .. } = request;
+    let launch = ExecLaunch {
+        argv: cmd.clone(),
+        stdin,
+        tty,
+        env: if tty { vec![("TERM".to_owned(), "xterm".to_owned())] } else { Vec::new() },
+        ..Default::default()
+    };
+    let outcome = match start(fake, &container_id, launch).await {
+        Ok(process) => Outcome::exit(converse(process, tty, &mut client).await, cmd),
+        Err(why) => Outcome::Failed(format!("error executing command in container: {why}")),
+    };
+    client.status.tell(&outcome).await;
+    client.link.close().await;
+}
+
+async fn start(fake: &Fake, wanted: &str, launch: ExecLaunch) -> Result<ExecProcess, String> {
+    let missing = format!("{CONTEXT}: failed to find container {wanted:?} in store");
+    let words = |status: tonic::Status| status.message().to_owned();
+    let (container, _) = fake.container_in(wanted, &missing).map_err(words)?;
+    let started = fake.engine.exec_stream(&container.id, launch).await;
+    started.map_err(|error| words(fake.exec_refused(&container, error)))
+}
+
+/// Moves bytes until the command has ended and all its output is through; its exit code.
+async fn converse(mut process: ExecProcess, tty: bool, client: &mut Client) -> i32 {
+    let (to_stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+    // Either output's end is the end of the input; a terminal's input ends the output.
+    let (stop_input, stop_output) = (CancellationToken::new(), CancellationToken::new());
+    let input = async {
+        let mut to = to_stdin;
+        if let (Some(from), Some(to)) = (client.stdin.take(), to.as_mut()) {
+            stop_input.run_until_cancelled(feed(from, to)).await;
+            if tty {
+                stop_output.cancel();
+            }
+        }
+        if tty {
+            // It ends with the process.
+            process.wait().await;
+        }
+        drop(to);
+    };
+    let output = async |from: Option<Output>, to: Option<Outgoing>| {
+        let Some(mut from) = from else { return };
+        let mut to = to;
+        let whole = stop_output.run_until_cancelled(drain(&mut from, &mut to)).await;
+        stop_input.cancel();
+        if let Some(to) = to {
+            to.finish().await;
+        }
+        if !matches!(whole, Some(true)) {
+            // Nobody reads it any more, and it stays open: who writes more than the pipe holds, waits.
+            process.wait().await;
+        }
+    };
+    let sizes = async {
+        if let Some(stream) = client.resize.take().filter(|_| tty) {
+            // A terminal that has gone has no size.
+            resize::follow(stream, |size| drop(process.resize(size))).await;
+        }
+        std::future::pending::<Infallible>().await
+    };
+    let ended = async {
+        let (outcome, ..) = tokio::join!(
+            process.wait(),
+            input,
+            output(stdout, client.stdout.take()),
+            output(stderr, client.stderr.take())
+        );
+        outcome.code()
+    };
+    tokio::select! {
+        code = ended => code,
+        never = sizes => match never {},
+    }
+}
+
+async fn feed(mut from: Incoming, to: &mut Input) {
+    let mut buffer = vec![0; READ_BYTES];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if to.write_all(bytes).await.is_err() || to.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether it came to the end of what is to be read, rather than of the client. What nobody asked for is thrown away.
+async fn drain(from: &mut Output, to: &mut Option<Outgoing>) -> bool {
+    let mut buffer = vec![0; READ_BYTES];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if let Some(to) = to.as_mut()
+            && to.send(buffer.get(..count).unwrap_or_default()).await.is_err()
+        {
+            return false;
+        }
+    }
+    true
+}
