@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{ExistingContainer, ExistingPod, Mark, PodParts, mark, step, undo::record};
+use super::{ExistingContainer, ExistingPod, Mark, PodParts, mark, sleep, step, undo::record};
 use crate::{
     ContainerId, ContainerPhase, Context, CreateOptions, Error, ErrorKind, ExistingPolicy, Janitor, Leftover,
     Object, PodId, Recorder, Result,
@@ -238,12 +238,4 @@ fn held(error: &Error) -> Error {
 
 fn object(spec: &PodSpec) -> Object {
     Object::pod(format!("{}/{}", spec.namespace, spec.name))
-}
-
-async fn sleep(cx: &Context, pause: Duration) -> Result<()> {
-    cx.run(async {
-        tokio::time::sleep(pause).await;
-        Ok(())
-    })
-    .await
 }

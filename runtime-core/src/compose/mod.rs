@@ -133,3 +133,12 @@ impl ExistingContainer {
 fn step(cx: &Context) -> Context {
     cx.fresh(STEP_TIMEOUT)
 }
+
+/// Waits, but no longer than the context lets.
+async fn sleep(cx: &Context, pause: Duration) -> Result<()> {
+    cx.run(async {
+        tokio::time::sleep(pause).await;
+        Ok(())
+    })
+    .await
+}

@@ -1,14 +1,15 @@
 //! Running a pod: what is done at the same time, and what in order.
 
-use std::{borrow::Cow, pin::pin, sync::Arc};
+use std::{borrow::Cow, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, join_all, select};
+use tokio::time::Instant;
 
 use super::{
     ExistingContainer, Mark, PodParts,
     existing::{self, Taken},
     images::{Failure, Images},
-    step,
+    sleep, step,
     undo::record,
 };
 use crate::{
@@ -16,6 +17,10 @@ use crate::{
     PodRun, Recorder, Result, RunOptions, StartedContainer, WaitFor, marks,
     spec::{ContainerSpec, PodSpec},
 };
+
+/// How long another call may take to start a container that this one is refused to, and the longest time between two looks.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_START_PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs a pod: images at the same time (each once) beside the sandbox, init containers in order to their end, then the
 /// other containers at the same time, each as soon as its own image is there. What has the name already is treated by
@@ -168,15 +173,27 @@ impl<P: PodParts> Filling<'_, '_, P> {
     }
 
     /// Starts a container. That it was started meanwhile, by another call that takes over the same pod or by a request whose
-    /// answer was lost, is as good.
+    /// answer was lost, is as good. A start that failed by itself is the container's end; where it was only refused, another
+    /// call may be about to start it.
     async fn start(&self, id: &ContainerId) -> Result<()> {
         let containers = self.parts.containers();
-        match containers.start(&step(self.cx), id).await {
-            Err(error) if error.kind() == ErrorKind::InvalidState => {
-                let status = containers.status(self.cx, id).await;
-                if status.is_ok_and(|status| status.started_at.is_some()) { Ok(()) } else { Err(error) }
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let Err(error) = containers.start(&step(self.cx), id).await else { return Ok(()) };
+            if !matches!(error.kind(), ErrorKind::InvalidState | ErrorKind::Failed) {
+                return Err(error);
             }
-            started => started,
+            match containers.status(self.cx, id).await {
+                Ok(status) if status.started_at.is_some() => return Ok(()),
+                Ok(status)
+                    if status.summary.phase == ContainerPhase::Created
+                        && error.kind() == ErrorKind::Failed
+                        && began.elapsed() < START_TIMEOUT => {}
+                _ => return Err(error),
+            }
+            sleep(self.cx, pause).await?;
+            pause = MAX_START_PAUSE.min(pause * 2);
         }
     }
 }
