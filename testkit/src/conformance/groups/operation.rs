@@ -246,7 +246,7 @@ impl Operation {
                 if result.is_err() {
                     container.stop(&StopOptions::now()).await?;
                 }
-                ensure_eq!(container.status().await?.summary.phase, ContainerPhase::Exited);
+                ensure_exited(container).await?;
                 container.remove().await?;
             }
             Self::ContainerRemove => {
@@ -277,6 +277,21 @@ async fn started(container: &ContainerHandle) -> Result<ContainerPhase, Failure>
             let may_be_busy = matches!(error.kind(), ErrorKind::InvalidState | ErrorKind::Failed);
             ensure!(may_be_busy && begun.elapsed() < PATIENCE, "it can't be started: {error:?}");
         }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+/// Sees that a container has ended. containerd 1.6 answers a second stop once the task is gone, a moment before it says so
+/// of the container.
+async fn ensure_exited(container: &ContainerHandle) -> Verdict {
+    let (begun, mut pause) = (Instant::now(), Duration::from_millis(1));
+    loop {
+        let phase = container.status().await?.summary.phase;
+        if phase == ContainerPhase::Exited {
+            return Ok(());
+        }
+        ensure!(begun.elapsed() < PATIENCE, "it is {phase}");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(100));
     }

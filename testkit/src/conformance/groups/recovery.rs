@@ -41,6 +41,8 @@ const START: Duration = Duration::from_secs(60);
 const NOTICE: Duration = Duration::from_secs(10);
 /// How long a call that has nothing to wait for but the end of something may take to get there.
 const HEAD_START: Duration = Duration::from_millis(300);
+/// Tries that may fail after a crash before one has to work.
+const CRASH_TRIES: usize = 3;
 /// The longest pause between two looks.
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 
@@ -188,7 +190,7 @@ async fn a_pod_run_under_way(env: &Env) -> Verdict {
                     ensure_after_crash(&error)?;
                     ensure_cleared(env, &error).await?;
                     // The name is free.
-                    env.client().run_pod(&spec).await?.remove().await?;
+                    after_crash(|| env.client().run_pod(&spec)).await?.remove().await?;
                     Ok(())
                 }
             }
@@ -206,6 +208,20 @@ fn ensure_after_crash(error: &Error) -> Verdict {
     Ok(())
 }
 
+/// Creates what could not be created when the runtime crashed. containerd finds the directory of a snapshot that it forgot, fails
+/// once for each, and removes it doing so.
+async fn after_crash<T, F: Future<Output = runtime_core::Result<T>>>(
+    create: impl Fn() -> F,
+) -> runtime_core::Result<T> {
+    for _ in 0..CRASH_TRIES {
+        match create().await {
+            Err(error) if error.kind() == ErrorKind::Failed => {}
+            answer => return answer,
+        }
+    }
+    create().await
+}
+
 async fn a_container_create_under_way(env: &Env) -> Verdict {
     let (pod, _) = env.idle().await?;
     let mut draw = Draw::new(env.seed(), 2);
@@ -219,7 +235,7 @@ async fn a_container_create_under_way(env: &Env) -> Verdict {
                 ensure_after_crash(&error)?;
                 env.client().settle().await?;
                 env.client().reap(error.leftovers()).await?;
-                pod.create_container(&spec).await?;
+                after_crash(|| pod.create_container(&spec)).await?;
             }
         }
         let named = pod.list_containers().await?.into_iter().filter(|one| one.name == spec.name).count();
