@@ -5,9 +5,11 @@
 mod bench;
 mod connect;
 mod containers;
+mod events;
 mod existing;
 mod failures;
 mod logs;
+mod native;
 mod pods;
 mod secrets;
 mod stopping;

@@ -6,6 +6,7 @@ mod faults;
 mod lists;
 mod pulled;
 mod refusals;
+mod resources;
 mod sandboxes;
 mod streaming;
 mod walls;

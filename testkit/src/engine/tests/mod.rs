@@ -17,6 +17,7 @@ mod life;
 mod mounts;
 mod security;
 mod space;
+mod usage;
 
 const BUSYBOX: &str = "/bin/busybox";
 const LONG: Duration = Duration::from_secs(20);
