@@ -43,8 +43,7 @@ where
     let work = start(PieceWriter { pieces, piece: BytesMut::new() }).boxed();
     stream::unfold(Some((received, Work::Runs(work))), |state| async {
         let (mut received, mut work) = state?;
-        loop {
-            let Work::Runs(running) = &mut work else { break };
+        while let Work::Runs(running) = &mut work {
             tokio::select! {
                 biased;
                 piece = received.recv() => match piece {
