@@ -37,6 +37,7 @@ const ALWAYS: &[C] = &[
     C::PodHostNamespaces,
     C::PodSandboxUser,
     C::PodPrivileged,
+    C::PodPortForward,
     C::ContainerCreate,
     C::ContainerStart,
     C::ContainerStop,
@@ -73,6 +74,11 @@ const ALWAYS: &[C] = &[
     C::ContainerReopenLog,
     C::ExecSync,
     C::ExecTimeout,
+    C::ExecTty,
+    C::ExecStream,
+    C::ExecStdin,
+    C::ExecResize,
+    C::ExecAttach,
     C::ImagePull,
     C::ImagePullCredentials,
     C::ImageStatus,
@@ -177,7 +183,6 @@ mod tests {
             C::ContainerAmbientCapabilities,
             C::ContainerStopSignal,
             C::ContainerWindows,
-            C::ExecTty,
             C::ContainerForceKill,
         ] {
             assert!(!capabilities.has(capability), "{capability}");

@@ -82,6 +82,7 @@ calls! {
     runtime.attach(AttachRequest) -> AttachResponse;
     runtime.update_container_resources(UpdateContainerResourcesRequest) -> UpdateContainerResourcesResponse;
     runtime.reopen_container_log(ReopenContainerLogRequest) -> ReopenContainerLogResponse;
+    runtime.port_forward(PortForwardRequest) -> PortForwardResponse;
     runtime.exec_sync(ExecSyncRequest) -> ExecSyncResponse;
     runtime.container_stats(ContainerStatsRequest) -> ContainerStatsResponse;
     runtime.list_container_stats(ListContainerStatsRequest) -> ListContainerStatsResponse;

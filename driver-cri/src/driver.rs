@@ -11,7 +11,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join},
+};
 use k8s_cri::v1 as cri;
 use runtime_core::helpers::docker_config::DockerConfigFile;
 use runtime_core::{
@@ -92,6 +95,9 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         capabilities = capabilities.emulated(capabilities::WITH_CONTENT_STORE.iter().copied());
     }
     let janitor = Janitor::default();
+    // One that is closed can be waited for; it takes tasks all the same.
+    let tasks = TaskTracker::new();
+    tasks.close();
     Ok(CriDriver(Arc::new(Inner {
         info,
         capabilities,
@@ -100,7 +106,7 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         janitor,
         dialects: Dialects::default(),
         claims: Arc::default(),
-        tasks: TaskTracker::new(),
+        tasks,
         pulls: Pulls::default(),
         docker_config,
         has_no_events: AtomicBool::new(false),
@@ -327,7 +333,8 @@ impl Driver for CriDriver {
 
     async fn settle(&self, cx: &Context) -> Result<()> {
         self.admit(cx, &Call::Settle)?;
-        self.janitor().settle(cx).await
+        let (settled, done) = join(self.janitor().settle(cx), cx.run(self.tasks().wait().map(Ok))).await;
+        settled.and(done)
     }
 }
 

@@ -10,7 +10,7 @@ use runtime_core::{
     PodStatus, PodSummary, PortStream, Result, RunOptions, StopOptions, compose, events, spec::PodSpec,
 };
 
-use crate::{driver::CriDriver, events::Runtime, translate::status};
+use crate::{driver::CriDriver, events::Runtime, streaming, translate::status};
 
 #[async_trait]
 impl Pod for CriDriver {
@@ -76,6 +76,9 @@ impl Pod for CriDriver {
 
     async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {
         self.admit(cx, &Call::PodPortForward { id, port })?;
-        Err(Error::unsupported(Operation::PodPortForward))
+        if !self.may_be_pod(cx, id.as_str()).await? {
+            return Err(Error::not_found(Object::pod(id.as_str())));
+        }
+        streaming::forward(self, cx, id, port).await
     }
 }

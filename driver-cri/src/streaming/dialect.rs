@@ -56,6 +56,23 @@ impl Dialects {
         ways
     }
 
+    /// The ways to attach to a container, with or without its input, if it `has` one. Over WebSocket, an input that was not
+    /// asked for is one that has ended to containerd, which takes it for the attached side's going.
+    pub(crate) fn ways_to_attach(&self, stdin: bool, has: bool) -> Vec<Way> {
+        let mut ways = self.ways(stdin);
+        if has && !stdin {
+            ways.sort_by_key(|way| (self.of(*way).fails(), *way != Way::Spdy));
+        }
+        ways
+    }
+
+    /// The ways to forward a port, in order: over WebSocket neither side can end what it sends alone.
+    pub(crate) fn ways_to_forward(&self) -> Vec<Way> {
+        let mut ways = vec![Way::Spdy, Way::WebSocket];
+        ways.sort_by_key(|way| self.of(*way).fails());
+        ways
+    }
+
     /// Takes note of a runtime's answer.
     pub(crate) fn learn(&self, way: Way, works: bool) {
         self.of(way).set(works);
@@ -95,5 +112,23 @@ mod tests {
         assert_eq!(dialects.ways(true), [WebSocket5, Spdy, WebSocket]);
         dialects.learn(Spdy, true);
         assert_eq!(dialects.ways(false), [Spdy, WebSocket]);
+    }
+
+    #[test]
+    fn attaching_without_the_input_that_is_there_prefers_spdy() {
+        let dialects = Dialects::default();
+        assert_eq!(dialects.ways_to_attach(false, true), [Spdy, WebSocket]);
+        assert_eq!(dialects.ways_to_attach(false, false), [WebSocket, Spdy]);
+        assert_eq!(dialects.ways_to_attach(true, true), [WebSocket5, Spdy, WebSocket]);
+        dialects.learn(Spdy, false);
+        assert_eq!(dialects.ways_to_attach(false, true), [WebSocket, Spdy]);
+    }
+
+    #[test]
+    fn ports_prefer_what_can_end_one_direction() {
+        let dialects = Dialects::default();
+        assert_eq!(dialects.ways_to_forward(), [Spdy, WebSocket]);
+        dialects.learn(Spdy, false);
+        assert_eq!(dialects.ways_to_forward(), [WebSocket, Spdy]);
     }
 }

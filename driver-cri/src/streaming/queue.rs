@@ -32,10 +32,10 @@ struct State {
     sender: Option<Waker>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Whole,
-    Broken,
+    /// With the other side's reason, if it gave one.
+    Broken(Option<String>),
 }
 
 type Shared = Arc<Mutex<State>>;
@@ -77,12 +77,17 @@ impl Sender {
     pub(super) fn end(self) {
         lock(&self.0).end = Some(End::Whole);
     }
+
+    /// Says why there is no more.
+    pub(super) fn fail(self, reason: String) {
+        lock(&self.0).end = Some(End::Broken(Some(reason)));
+    }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
         let state = &mut *lock(&self.0);
-        state.end.get_or_insert(End::Broken);
+        state.end.get_or_insert(End::Broken(None));
         wake(&mut state.reader);
     }
 }
@@ -98,9 +103,10 @@ impl AsyncRead for Receiver {
         }
         let state = &mut *lock(&self.0);
         if state.chunks.is_empty() {
-            return match state.end {
+            return match &state.end {
                 Some(End::Whole) => Poll::Ready(Ok(())),
-                Some(End::Broken) => Poll::Ready(Err(broken())),
+                Some(End::Broken(None)) => Poll::Ready(Err(broken())),
+                Some(End::Broken(Some(reason))) => Poll::Ready(Err(io::Error::other(reason.clone()))),
                 None => {
                     state.reader = Some(cx.waker().clone());
                     Poll::Pending

@@ -34,6 +34,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) type Input = Pin<Box<dyn AsyncWrite + Send>>;
 pub(super) type Output = Pin<Box<dyn AsyncRead + Send>>;
 
+/// What a session consists of to the runtime, beside its output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Channels {
+    pub(super) stdin: bool,
+    /// There are sizes, and no standard error.
+    pub(super) tty: bool,
+}
+
 /// What a carrier makes of a connection.
 pub(super) struct Parts {
     pub(super) stdin: Option<Input>,

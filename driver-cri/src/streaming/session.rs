@@ -13,8 +13,10 @@ use super::{
     address::Address,
     dialect::Way,
     handshake::{self, Refused, VERSION_4, VERSION_5},
-    remote::{Ended, Input, Kill, Output, Parts, Remote},
-    spdy, websocket,
+    remote::{Channels, Ended, Input, Kill, Output, Parts, Remote},
+    spdy,
+    terminal_input::TerminalInput,
+    websocket,
 };
 use crate::{
     container::{is_running, missing},
@@ -48,8 +50,16 @@ pub(crate) struct RawSession {
 }
 
 impl RawSession {
-    fn new(parts: Parts, driver: &CriDriver, kill: Option<Arc<dyn Kill>>) -> Self {
+    fn new(parts: Parts, driver: &CriDriver, wanted: Wanted, kill: Option<Arc<dyn Kill>>) -> Self {
         let Parts { stdin, stdout, stderr, link } = parts;
+        let stdin = match stdin {
+            Some(stdin) if wanted.tty => {
+                let stdin = TerminalInput::new(stdin, link.ended.clone());
+                // Dropped, it ends at once.
+                wanted.stdin.then(|| Box::pin(stdin) as Input)
+            }
+            stdin => stdin,
+        };
         let remote = Arc::new(Remote::new(link, kill, driver.tasks().clone()));
         Self { stdin, stdout, stderr, remote }
     }
@@ -85,11 +95,14 @@ pub(crate) async fn exec(
     command: &[String],
     wanted: Wanted,
 ) -> Result<RawSession> {
+    // A terminal has input always; see `terminal_input`.
+    let channels = Channels { stdin: wanted.stdin || wanted.tty, tty: wanted.tty };
+    let ways = driver.dialects().ways(wanted.stdin && wanted.stdin_ends && !wanted.tty);
     let request = cri::ExecRequest {
         container_id: id.as_str().to_owned(),
         cmd: command.to_vec(),
         tty: wanted.tty,
-        stdin: wanted.stdin,
+        stdin: channels.stdin,
         stdout: true,
         stderr: !wanted.tty,
     };
@@ -100,7 +113,7 @@ pub(crate) async fn exec(
         }
     };
     let search = Search::new(driver, id, command);
-    open(driver, cx, wanted, url, Some(search)).await
+    open(driver, cx, &ways, (wanted, channels), url, Some(search)).await
 }
 
 /// Attaches to a container.
@@ -120,6 +133,8 @@ pub(crate) async fn attach(
         return Err(Error::new(ErrorKind::InvalidState, "the container has no input"));
     }
     let wanted = Wanted { stdin: options.stdin, stdin_ends: true, tty: config.tty, has_kill: true };
+    let channels = Channels { stdin: wanted.stdin, tty: wanted.tty };
+    let ways = driver.dialects().ways_to_attach(wanted.stdin && !wanted.tty, config.stdin);
     let request = cri::AttachRequest {
         container_id: id.as_str().to_owned(),
         stdin: wanted.stdin,
@@ -133,7 +148,8 @@ pub(crate) async fn attach(
             Err(refusal) => Err(driver.why_no_exec(refusal, cx, id).await),
         }
     };
-    let RawSession { stdin, stdout, stderr, remote } = open(driver, cx, wanted, url, None).await?;
+    let RawSession { stdin, stdout, stderr, remote } =
+        open(driver, cx, &ways, (wanted, channels), url, None).await?;
     let control = Attached { remote, driver: driver.clone(), id: id.clone() };
     Ok(with_streams(control, stdin, stdout, stderr))
 }
@@ -160,7 +176,8 @@ impl Config {
 async fn open<U, F>(
     driver: &CriDriver,
     cx: &Context,
-    wanted: Wanted,
+    ways: &[Way],
+    (wanted, channels): (Wanted, Channels),
     url: U,
     search: Option<Search>,
 ) -> Result<RawSession>
@@ -169,7 +186,7 @@ where
     F: Future<Output = Result<String>>,
 {
     let mut refusal = None;
-    for way in driver.dialects().ways(wanted.stdin && wanted.stdin_ends) {
+    for &way in ways {
         let address = Address::parse(&url().await?, driver.endpoint())?;
         let turn = match &search {
             Some(search) if !wanted.has_kill => Some(cx.run(async { Ok(search.turn().await) }).await?),
@@ -180,13 +197,13 @@ where
         let opening = driver.tasks().spawn({
             let (driver, search) = (driver.clone(), search.clone());
             async move {
-                let connecting = connect(&driver, way, &address, wanted);
+                let connecting = connect(&driver, way, &address, channels);
                 let parts = match tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await {
                     Ok(parts) => parts?,
                     Err(_) => return Err(Refused::Server(no_handshake())),
                 };
                 let kill = search.map(|search| Arc::new(search.start(turn)) as Arc<dyn Kill>);
-                Ok(RawSession::new(parts, &driver, kill))
+                Ok(RawSession::new(parts, &driver, wanted, kill))
             }
         });
         let opened = cx.run(async { opening.await.map_err(|_| no_handshake()) }).await?;
@@ -206,20 +223,25 @@ where
     Err(refusal.unwrap_or_else(no_handshake))
 }
 
-async fn connect(driver: &CriDriver, way: Way, address: &Address, wanted: Wanted) -> Result<Parts, Refused> {
+async fn connect(
+    driver: &CriDriver,
+    way: Way,
+    address: &Address,
+    channels: Channels,
+) -> Result<Parts, Refused> {
     let offers: &[_] = match way {
         Way::WebSocket5 => &[VERSION_5],
         Way::WebSocket => &[VERSION_5, VERSION_4],
         Way::Spdy => {
             let connection = handshake::spdy(address, VERSION_4).await?;
-            return spdy::start(connection, &wanted).await.map_err(Refused::Server);
+            return spdy::start(connection, channels).await.map_err(Refused::Server);
         }
     };
     let (socket, chosen) = handshake::web_socket(address, offers).await?;
     if way == Way::WebSocket {
         driver.dialects().learn_version(chosen == VERSION_5);
     }
-    Ok(websocket::start(socket, &wanted, chosen == VERSION_5))
+    Ok(websocket::start(socket, channels, chosen == VERSION_5))
 }
 
 fn no_handshake() -> Error {

@@ -18,15 +18,14 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    channels,
+    channels as wire,
     keep_alive::{INTERVAL, InputCount, MAX_MISSED},
     queue,
-    remote::{Ended, Link, MAX_STATUS_BYTES, Parts, WAITING_SIZES},
-    session::Wanted,
+    remote::{Channels, Ended, Link, MAX_STATUS_BYTES, Parts, WAITING_SIZES},
 };
 
 /// Starts a session. The server begins when it has all the streams that the runtime was asked for.
-pub(super) async fn start(connection: Connection, wanted: &Wanted) -> Result<Parts> {
+pub(super) async fn start(connection: Connection, channels: Channels) -> Result<Parts> {
     let count = Arc::new(InputCount::default());
     let (ended, told) = watch::channel(None);
     // Halves that nothing goes through are kept: a stream of which one half is gone is reset with the other.
@@ -34,16 +33,16 @@ pub(super) async fn start(connection: Connection, wanted: &Wanted) -> Result<Par
     let (status, half) = open(&connection, "error").await?;
     unused.writing.push(half);
     let mut stdin = None;
-    if wanted.stdin {
+    if channels.stdin {
         let (half, stream) = open(&connection, "stdin").await?;
         unused.reading.push(half);
-        stdin = Some(Box::pin(Input { stream, count: Arc::clone(&count) }) as _);
+        stdin = Some(Box::pin(Input::new(stream, Arc::clone(&count), told.clone())) as _);
     }
     let (stream, half) = open(&connection, "stdout").await?;
     unused.writing.push(half);
     let stdout = Box::pin(Output { stream, told: told.clone(), end: None });
     let (mut stderr, mut resize, mut sizes) = (None, None, None);
-    if wanted.tty {
+    if channels.tty {
         let (half, stream) = open(&connection, "resize").await?;
         unused.reading.push(half);
         let (sender, receiver) = mpsc::channel(WAITING_SIZES);
@@ -126,29 +125,58 @@ pub(super) async fn keep_alive(connection: &Connection, count: &InputCount) {
 
 async fn send_sizes(mut stream: WriteHalf, mut sizes: mpsc::Receiver<TerminalSize>) -> io::Result<()> {
     while let Some(size) = sizes.recv().await {
-        stream.write_all(channels::size(size).as_bytes()).await?;
+        stream.write_all(wire::size(size).as_bytes()).await?;
     }
     Ok(())
 }
 
+/// Input. Servers leave what a command that has ended did not read where it is, so its writer is told by the end.
 struct Input {
     stream: WriteHalf,
     count: Arc<InputCount>,
+    ended: BoxFuture<'static, ()>,
+    has_ended: bool,
+}
+
+impl Input {
+    fn new(stream: WriteHalf, count: Arc<InputCount>, mut told: watch::Receiver<Option<Ended>>) -> Self {
+        let ended = async move { drop(told.wait_for(Option::is_some).await) };
+        Self { stream, count, ended: Box::pin(ended), has_ended: false }
+    }
+
+    /// Waits for the command's end, after which nothing is written any more.
+    fn poll_ended<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if !self.has_ended {
+            ready!(self.ended.as_mut().poll(cx));
+            self.has_ended = true;
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "the command has ended")))
+    }
 }
 
 impl AsyncWrite for Input {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
-        self.count.add();
-        Poll::Ready(written)
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(written) => {
+                self.count.add();
+                Poll::Ready(written)
+            }
+            Poll::Pending => self.poll_ended(cx),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Pending => self.poll_ended(cx),
+            flushed => flushed,
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match Pin::new(&mut self.stream).poll_shutdown(cx) {
+            Poll::Pending => self.poll_ended(cx),
+            shut_down => shut_down,
+        }
     }
 }
 

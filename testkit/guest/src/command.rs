@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::{cgroup, files, identity, load, mounts, net, output, process};
+use crate::{cgroup, files, identity, load, mounts, net, output, process, terminal};
 
 /// One command: its name, its arguments as `help` shows them, and what it does with them.
 pub(crate) struct Command {
@@ -40,6 +40,7 @@ const FAMILIES: &[&[Command]] = &[
     cgroup::COMMANDS,
     mounts::COMMANDS,
     net::COMMANDS,
+    terminal::COMMANDS,
 ];
 
 /// Runs one command line and returns its exit code: 127 for an unknown command, 64 for arguments that don't fit.

@@ -10,6 +10,7 @@ mod net;
 mod output;
 mod process;
 mod signals;
+mod terminal;
 
 use std::process::ExitCode;
 

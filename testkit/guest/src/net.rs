@@ -9,21 +9,36 @@ use crate::signals::{self, Reaction};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "tcp-serve", arguments: "PORT", run: serve },
+    Command { name: "tcp-count", arguments: "PORT", run: count },
     Command { name: "tcp-send", arguments: "HOST PORT TEXT", run: send },
 ];
 
 /// Echoes what each connection sends, until SIGTERM. Prints the port once it listens; port 0 picks a free one.
 fn serve(words: &[String]) -> Outcome {
     let [_] = exactly(words)?;
+    listen(parse(words, 0)?, |stream| io::copy(&mut &stream, &mut &stream).map(drop))
+}
+
+/// Tells each connection, once it has sent all it wants, how many bytes that were.
+fn count(words: &[String]) -> Outcome {
+    let [_] = exactly(words)?;
+    listen(parse(words, 0)?, |mut stream| {
+        let bytes = io::copy(&mut stream, &mut io::sink())?;
+        writeln!(stream, "{bytes} bytes")
+    })
+}
+
+/// Serves each connection in a thread of its own, until SIGTERM.
+fn listen(port: u16, answer: fn(TcpStream) -> io::Result<()>) -> Outcome {
     signals::set(Reaction::Succeed);
-    let listener = TcpListener::bind(("0.0.0.0", parse(words, 0)?))?;
+    let listener = TcpListener::bind(("0.0.0.0", port))?;
     let mut out = io::stdout();
     writeln!(out, "listening {}", listener.local_addr()?.port())?;
     out.flush()?;
     for stream in listener.incoming() {
         let stream = stream?;
-        // A peer that goes away ends its own echo only.
-        thread::Builder::new().spawn(move || io::copy(&mut &stream, &mut &stream).map(drop))?;
+        // A peer that goes away ends its own connection only.
+        thread::Builder::new().spawn(move || answer(stream))?;
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, raise};
+
 use crate::command::{Command, Failure, Outcome, exactly, parse};
 use crate::signals::{self, Reaction};
 
@@ -16,6 +18,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "on-term", arguments: "TEXT CODE", run: on_term },
     Command { name: "linger", arguments: "SECONDS CODE", run: linger },
     Command { name: "hold", arguments: "SECONDS", run: hold },
+    Command { name: "die", arguments: "SIGNAL", run: die },
 ];
 
 /// Reads a number of seconds, which may have a fraction.
@@ -77,6 +80,13 @@ fn hold(words: &[String]) -> Outcome {
         .stderr(Stdio::null())
         .spawn()?;
     Ok(())
+}
+
+/// Sends itself a signal, by number.
+fn die(words: &[String]) -> Outcome {
+    let [_] = exactly(words)?;
+    let signal = Signal::try_from(parse::<i32>(words, 0)?).map_err(|_| Failure::Usage)?;
+    Ok(raise(signal).map_err(io::Error::from)?)
 }
 
 /// Says that the signal reaction is in place, so that a test knows when to send the signal.

@@ -226,3 +226,19 @@ fn memory_is_taken_before_it_is_reported() {
     send(&child, Signal::SIGTERM);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_signal_to_itself_ends_it() {
+    use std::os::unix::process::ExitStatusExt;
+    assert_eq!(guest(&["die", "9"]).status().unwrap().signal(), Some(9));
+    assert_eq!(run(&["die", "x"]).0, 64);
+}
+
+#[test]
+fn what_a_connection_sent_is_counted_at_its_end() {
+    let (mut child, _reader, line) = started(&["tcp-count", "0"]);
+    let port = line.trim().strip_prefix("listening ").unwrap().to_owned();
+    assert_eq!(stdout(&["tcp-send", "127.0.0.1", &port, "hello"]), "5 bytes\n\n");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -14,6 +14,7 @@ mod lifecycle;
 mod logs;
 mod network;
 mod operation;
+mod ports;
 mod pulling;
 mod random;
 mod recovery;
@@ -23,6 +24,7 @@ mod security;
 mod stalled_pulls;
 mod stats;
 mod stopping;
+mod streaming;
 mod undo;
 mod update;
 mod volumes;
@@ -41,6 +43,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         force_kill::CASES,
         exec::CASES,
         emulation::CASES,
+        streaming::CASES,
         logs::CASES,
         images::CASES,
         pulling::CASES,
@@ -50,6 +53,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         update::CASES,
         security::CASES,
         network::CASES,
+        ports::CASES,
         volumes::CASES,
         events::CASES,
         secrets::CASES,

@@ -90,7 +90,7 @@ async fn a_port_is_published(env: &Env) -> Verdict {
     Ok(())
 }
 
-async fn wait_for_line(container: &runtime_core::ContainerHandle, word: &str) -> Verdict {
+pub(super) async fn wait_for_line(container: &runtime_core::ContainerHandle, word: &str) -> Verdict {
     let mut following = container.logs(&runtime_core::LogOptions::follow()).await?;
     while let Some(line) = futures::StreamExt::next(&mut following).await {
         if line?.text().contains(word) {

@@ -1,0 +1,147 @@
+//! Messages over a WebSocket: listening and sending, each in a task of its own, so that neither waits for the other.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use runtime_core::TerminalSize;
+use tokio::{
+    net::TcpStream,
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Error, Message},
+};
+
+use super::{
+    channels::{self, RESIZE, STDIN},
+    keep_alive::{INTERVAL, InputCount, PATIENCE},
+};
+
+pub(super) type Socket = WebSocketStream<TcpStream>;
+
+/// What becomes of the messages that come in.
+pub(super) trait Listener: Send {
+    /// What the last message says.
+    type End;
+
+    /// Takes a message, once there is room for it, and says whether it was the last.
+    fn take(&mut self, message: Bytes) -> impl Future<Output = Option<Self::End>> + Send;
+}
+
+/// Why no message was the last.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// The other side closed the connection in order.
+    Closed,
+    /// It broke.
+    Broken(String),
+}
+
+/// Listens until the last message. While the listener takes its time nothing is read, so that the other side is held back.
+pub(super) async fn listen<L: Listener>(
+    mut source: SplitStream<Socket>,
+    count: &InputCount,
+    listener: &mut L,
+) -> Result<L::End, Lost> {
+    let mut heard = Instant::now();
+    let silence = sleep_until(heard + PATIENCE);
+    tokio::pin!(silence);
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = source.next() => message,
+            () = &mut silence => {
+                // Moved on here rather than with every message.
+                let patient_until = heard + PATIENCE;
+                if patient_until > Instant::now() || !count.all_taken() {
+                    silence.as_mut().reset(patient_until.max(Instant::now() + INTERVAL));
+                    continue;
+                }
+                return Err(Lost::Broken("the runtime's streaming server answers no more".to_owned()));
+            }
+        };
+        match message {
+            Some(Ok(Message::Binary(message))) => {
+                if let Some(end) = listener.take(message).await {
+                    return Ok(end);
+                }
+            }
+            Some(Ok(Message::Pong(payload))) => count.pong(&payload),
+            Some(Ok(Message::Close(_))) => return Err(Lost::Closed),
+            Some(Ok(_)) => {}
+            None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => return Err(Lost::Closed),
+            Some(Err(error)) => return Err(Lost::Broken(error.to_string())),
+        }
+        // After the message was taken: time in which nothing is read is no silence of the other side.
+        heard = Instant::now();
+    }
+}
+
+/// What goes out.
+pub(super) struct Sending {
+    pub(super) sink: SplitSink<Socket, Message>,
+    pub(super) input: Option<mpsc::Receiver<Bytes>>,
+    pub(super) sizes: Option<mpsc::Receiver<TerminalSize>>,
+    /// The other side understands the end of a channel.
+    pub(super) ends: bool,
+    pub(super) count: Arc<InputCount>,
+}
+
+impl Sending {
+    /// Sends until nothing can be sent any more. What that means is told by who listens, who may still have something to
+    /// hear.
+    pub(super) async fn run(mut self) {
+        drop(self.send().await);
+    }
+
+    async fn send(&mut self) -> Result<(), Error> {
+        let mut ticks = interval_at(Instant::now() + INTERVAL, INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                Some(size) = next(&mut self.sizes) => {
+                    let message = channels::message(RESIZE, channels::size(size).as_bytes());
+                    self.sink.send(Message::Binary(message)).await?;
+                }
+                _ = ticks.tick() => {
+                    self.sink.feed(Message::Ping(Bytes::copy_from_slice(&self.count.ping()))).await?;
+                    // containerd's idle timer doesn't see pings; an empty message it does, and nobody else.
+                    self.sink.send(Message::Binary(Bytes::new())).await?;
+                }
+                message = next(&mut self.input) => self.pass(message).await?,
+            }
+        }
+    }
+
+    /// Sends input, or its end.
+    async fn pass(&mut self, message: Option<Bytes>) -> Result<(), Error> {
+        let Some(message) = message else {
+            self.input = None;
+            if self.ends {
+                self.sink.send(Message::Binary(channels::close(STDIN))).await?;
+            }
+            return Ok(());
+        };
+        self.count.add();
+        self.sink.feed(Message::Binary(message)).await?;
+        if self.input.as_ref().is_none_or(mpsc::Receiver::is_empty) {
+            self.sink.flush().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The next item, the end as `None`; never where there is nothing to come.
+async fn next<T>(items: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match items {
+        Some(items) => items.recv().await,
+        None => std::future::pending().await,
+    }
+}
