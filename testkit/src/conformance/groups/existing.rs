@@ -1,5 +1,7 @@
 //! Names that are taken: refused, taken over, replaced.
 
+use std::time::{Duration, Instant};
+
 use futures::future::join;
 use runtime_core::{
     ContainerPhase, CreateOptions, ErrorKind, ExistingPolicy, PodHandle, Result, RunOptions, StopOptions,
@@ -26,6 +28,7 @@ cases! { Contract;
     of_two_replacements_at_once_one_stays: proves [PodExisting], needs [PodRun, PodList, ContainerList];
     a_container_is_taken_over_or_replaced: proves [ContainerExisting], needs [PodRun, ContainerCreate, ContainerStart, ContainerStatus];
     a_name_is_free_again_after_a_run_that_failed: proves [], needs [PodRun];
+    a_pod_that_can_not_work_is_not_waited_for: proves [], needs [PodRun, PodSysctls];
 }
 
 fn options(policy: ExistingPolicy) -> RunOptions {
@@ -201,4 +204,14 @@ async fn a_name_is_free_again_after_a_run_that_failed(env: &Env) -> Verdict {
     }
     env.client().run_pod(&good).await?;
     Ok(())
+}
+
+/// A system that says no without a reason might do so because of the name, which is worth waiting for.
+async fn a_pod_that_can_not_work_is_not_waited_for(env: &Env) -> Verdict {
+    let mut spec = env.pod_running(["pause"]);
+    spec.sysctls.insert("net.ipv4.wharf_has_no_such".to_owned(), "1".to_owned());
+    let began = Instant::now();
+    kind_of(env.client().run_pod(&spec).await, ErrorKind::Failed)?;
+    ensure!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
+    env.ensure_nothing_left().await
 }
