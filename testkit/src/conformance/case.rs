@@ -34,6 +34,8 @@ pub enum Group {
     Exec,
     /// What containers wrote.
     Logs,
+    /// Files into containers and out of them.
+    Copy,
     /// Pulling, naming, removing images, and what containers take from them.
     Images,
     /// Memory and processors.
@@ -70,11 +72,12 @@ pub enum Failure {
 
 impl Group {
     /// Every group, in the order in which they are shown.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Contract,
         Self::Lifecycle,
         Self::Exec,
         Self::Logs,
+        Self::Copy,
         Self::Images,
         Self::Resources,
         Self::Security,
@@ -95,6 +98,7 @@ impl Group {
             Self::Lifecycle => "lifecycle",
             Self::Exec => "exec",
             Self::Logs => "logs",
+            Self::Copy => "copy",
             Self::Images => "images",
             Self::Resources => "resources",
             Self::Security => "security",

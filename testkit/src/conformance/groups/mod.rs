@@ -5,6 +5,7 @@ mod cancellation;
 mod contract;
 mod emulation;
 mod events;
+mod copy;
 mod exec;
 mod existing;
 mod faults;
@@ -45,6 +46,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         emulation::CASES,
         streaming::CASES,
         logs::CASES,
+        copy::CASES,
         images::CASES,
         pulling::CASES,
         stalled_pulls::CASES,
