@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use runtime_core::{
-    Capability, Client, ContainerFilter, ContainerHandle, ContainerPhase, Driver, Error, ErrorKind,
-    ExitCause, LogOptions, PodFilter, PodHandle, PodPhase, PullOptions, Registry, RunOptions, StopOptions,
-    TerminalSize, WaitFor,
+    AttachOptions, Capability, Client, ContainerFilter, ContainerHandle, ContainerPhase, Driver, Error,
+    ErrorKind, ExitCause, LogOptions, PodFilter, PodHandle, PodPhase, PullOptions, Registry, RunOptions,
+    StopOptions, TerminalSize, WaitFor,
     helpers::{pull_policy::PullPolicy, signal::Signal},
     spec::{Bytes, ContainerSpec, EnvVar, ExecSpec, Mount, PodSpec, Resources},
 };
@@ -561,5 +561,78 @@ async fn a_terminal_has_a_size_from_the_start() {
     assert_eq!(stdout.next_line().await.unwrap(), None);
     assert_eq!(session.wait().await.unwrap().cause, ExitCause::Exited(3));
     pod.remove().await.unwrap();
+    bed.is_clean().await;
+}
+
+#[tokio::test]
+async fn attached_one_hears_the_container_and_talks_to_it() {
+    let bed = Bed::new().await;
+    let mut spec = one("echo early; while read line; do echo \"heard $line\"; done; echo over >&2; exit 4");
+    spec.containers[0].stdin = true;
+    let pod = bed.client.run_pod(&spec).await.unwrap();
+    let app = pod.container("app").unwrap();
+    let dropped = app.attach(&AttachOptions::default().with_stdin()).await.unwrap();
+    let mut session = app.attach(&AttachOptions::default().with_stdin()).await.unwrap();
+    // Who lets go leaves the container and its input as they are.
+    drop(dropped);
+    let mut stdin = session.stdin.take().unwrap();
+    stdin.write_all(b"one\n").await.unwrap();
+    let mut stdout = BufReader::new(session.stdout.take().unwrap()).lines();
+    let mut line = stdout.next_line().await.unwrap().unwrap();
+    if line == "early" {
+        line = stdout.next_line().await.unwrap().unwrap();
+    }
+    assert_eq!(line, "heard one");
+    let error = session.resize(TerminalSize::new(80, 24)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidState);
+    stdin.shutdown().await.unwrap();
+    assert_eq!(stdout.next_line().await.unwrap(), None);
+    let mut said = String::new();
+    session.stderr.take().unwrap().read_to_string(&mut said).await.unwrap();
+    assert_eq!(said, "over\n");
+    drop(stdout);
+    assert_eq!(session.wait().await.unwrap().cause, ExitCause::Exited(4));
+    let error = app.attach(&AttachOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidState);
+    let deaf = pod.create_container(&shell("deaf", "exec sleep 1000")).await.unwrap();
+    deaf.start().await.unwrap();
+    let error = deaf.attach(&AttachOptions::default().with_stdin()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidState);
+    let session = deaf.attach(&AttachOptions::default()).await.unwrap();
+    session.signal(Signal::TERM).await.unwrap();
+    assert_eq!(deaf.wait().await.unwrap().cause, ExitCause::Signaled(15));
+    drop(session);
+    pod.remove().await.unwrap();
+    bed.is_clean().await;
+}
+
+#[tokio::test]
+async fn a_port_of_a_pod_is_one_of_the_host() {
+    let bed = Bed::new().await;
+    let (pod, _) = idle(&bed).await;
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = server.local_addr().unwrap().port();
+    let echo = tokio::spawn(async move {
+        for _ in 0..2 {
+            let (mut stream, _) = server.accept().await.unwrap();
+            let (mut read, mut write) = stream.split();
+            tokio::io::copy(&mut read, &mut write).await.unwrap();
+        }
+    });
+    for text in ["one", "another"] {
+        let mut stream = pod.port_forward(port).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut back = String::new();
+        stream.read_to_string(&mut back).await.unwrap();
+        assert_eq!(back, text);
+    }
+    echo.await.unwrap();
+    let error = pod.port_forward(port).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    pod.stop(&StopOptions::now()).await.unwrap();
+    assert_eq!(pod.port_forward(port).await.unwrap_err().kind(), ErrorKind::InvalidState);
+    pod.remove().await.unwrap();
+    assert_eq!(pod.port_forward(port).await.unwrap_err().kind(), ErrorKind::NotFound);
     bed.is_clean().await;
 }

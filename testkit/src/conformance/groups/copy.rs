@@ -61,8 +61,11 @@ async fn exists(container: &ContainerHandle, path: &str) -> Result<bool, Failure
     Ok(guest_exec(container, ["stat", path]).await?.exit.success())
 }
 
-/// What is below a directory: mode, time and content by name.
-fn tree(root: &Path) -> std::io::Result<BTreeMap<Vec<u8>, (u32, i64, Vec<u8>)>> {
+/// Mode, time and content by name.
+type Tree = BTreeMap<Vec<u8>, (u32, i64, Vec<u8>)>;
+
+/// What is below a directory.
+fn tree(root: &Path) -> std::io::Result<Tree> {
     let mut found = BTreeMap::new();
     let mut todo = vec![root.to_owned()];
     while let Some(next) = todo.pop() {
