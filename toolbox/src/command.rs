@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::{exec, kill, version};
+use crate::{archive, exec, kill, version};
 
 /// The arguments don't fit the command, or there is no such command.
 pub(crate) const USAGE: u8 = 64;
@@ -14,7 +14,8 @@ pub(crate) struct Command {
     pub(crate) run: fn(&[OsString]) -> u8,
 }
 
-const COMMANDS: &[Command] = &[exec::COMMAND, kill::COMMAND, version::COMMAND];
+const COMMANDS: &[Command] =
+    &[exec::COMMAND, kill::COMMAND, archive::PACK, archive::UNPACK, version::COMMAND];
 
 /// Runs one command line.
 pub(crate) fn run(words: &[OsString]) -> u8 {

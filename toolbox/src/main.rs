@@ -3,6 +3,7 @@
 //! It needs nothing of the image that it runs in. What its commands are told that may be secret comes over standard input,
 //! never as an argument.
 
+mod archive;
 mod command;
 mod exec;
 mod kill;

@@ -49,6 +49,7 @@ const ALWAYS: &[C] = &[
     C::ExecStdin,
     C::ExecResize,
     C::ExecSignal,
+    C::ExecAttach,
     C::ImagePull,
     C::ImagePullCredentials,
     C::ImagePullNoProgressLimit,

@@ -3,9 +3,9 @@
 mod bad_input;
 mod cancellation;
 mod contract;
+mod copy;
 mod emulation;
 mod events;
-mod copy;
 mod exec;
 mod existing;
 mod faults;
