@@ -99,6 +99,7 @@ const EMULATED: &[C] = &[
     C::ExecCwd,
     C::ExecUser,
     C::ExecSignal,
+    C::ContainerCopy,
 ];
 
 /// What needs the runtime's log files to be files of this host.

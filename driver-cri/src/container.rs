@@ -8,7 +8,7 @@ use k8s_cri::v1 as cri;
 use runtime_core::{
     ByteStream, Call, Container, ContainerFilter, ContainerId, ContainerPhase, ContainerStats,
     ContainerStatus, ContainerSummary, Context, CreateOptions, Error, ErrorKind, ExitStatus, LogOptions,
-    Object, Operation, PodId, PodPhase, Result, StopOptions, compose, spec::ContainerSpec, spec::Resources,
+    Object, PodId, PodPhase, Result, StopOptions, compose, spec::ContainerSpec, spec::Resources,
 };
 
 use crate::{driver::CriDriver, error::Refusal, logs, translate::status, wait};
@@ -127,7 +127,7 @@ impl Container for CriDriver {
 
     async fn copy_out(&self, cx: &Context, id: &ContainerId, path: &str) -> Result<ByteStream> {
         self.admit(cx, &Call::ContainerCopyOut { id, path })?;
-        Err(Error::unsupported(Operation::ContainerCopyOut))
+        self.pack(cx, id, path).await
     }
 
     async fn copy_in(
@@ -138,8 +138,7 @@ impl Container for CriDriver {
         archive: ByteStream,
     ) -> Result<()> {
         self.admit(cx, &Call::ContainerCopyIn { id, directory })?;
-        drop(archive);
-        Err(Error::unsupported(Operation::ContainerCopyIn))
+        self.unpack(cx, id, directory, archive).await
     }
 }
 

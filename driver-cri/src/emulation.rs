@@ -77,7 +77,7 @@ impl CriDriver {
     ///
     /// # Errors
     /// `NotFound`, `InvalidState` when it doesn't run.
-    async fn helper(&self, cx: &Context, id: &ContainerId) -> Result<Option<Helper>> {
+    pub(crate) async fn helper(&self, cx: &Context, id: &ContainerId) -> Result<Option<Helper>> {
         if let Some(known) = self.helpers().get(id) {
             return Ok(known);
         }

@@ -56,6 +56,7 @@ mod client;
 mod config;
 mod container;
 mod content;
+mod copy;
 mod driver;
 mod emulation;
 mod error;
