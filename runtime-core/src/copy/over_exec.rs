@@ -13,7 +13,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     task::spawn_blocking,
 };
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{PieceReader, PieceWriter, RemotePath, convert, read_with, write_with};
 use crate::{
@@ -126,7 +126,8 @@ pub async fn copy_in(
             Archiver::Toolbox(_) => archive,
             Archiver::Tar => vetted(archive),
         };
-        let mut sending = send(archive, stdin).boxed();
+        let over = CancellationToken::new();
+        let mut sending = send(archive, stdin, over.clone()).boxed();
         let ending = async { ended(session.wait().await, reason, directory).await };
         let mut ending = ending.boxed();
         let rest = tokio::select! {
@@ -134,6 +135,7 @@ pub async fn copy_in(
             // A command that ends before the archive does has failed and says why, or leaves its padding.
             ended = &mut ending => {
                 ended?;
+                over.cancel();
                 sending.await?
             }
             // After an error the input is never ended, so that the command can't take the archive for whole; it ends with the
@@ -152,15 +154,29 @@ pub async fn copy_in(
     .await
 }
 
-/// Sends an archive, and ends the input behind it. Gives the rest back if the command has closed its end.
-async fn send(mut archive: ByteStream, mut stdin: SessionInput) -> Result<Option<ByteStream>> {
-    while let Some(piece) = archive.next().await {
-        if stdin.write_all(&piece?).await.is_err() {
-            return Ok(Some(archive));
+/// Sends an archive, and ends the input behind it. Gives the rest back if the command has closed its end, or is `over`: what
+/// has ended may not take its input any more, and not refuse it either.
+async fn send(
+    mut archive: ByteStream,
+    mut stdin: SessionInput,
+    over: CancellationToken,
+) -> Result<Option<ByteStream>> {
+    loop {
+        let piece = tokio::select! {
+            piece = archive.next() => piece,
+            () = over.cancelled() => return Ok(Some(archive)),
+        };
+        let Some(piece) = piece.transpose()? else { break };
+        tokio::select! {
+            written = stdin.write_all(&piece) => if written.is_err() { return Ok(Some(archive)) },
+            () = over.cancelled() => return Ok(Some(archive)),
         }
     }
-    // If it is closed by now, the command's end says whether that was right.
-    let _ = stdin.shutdown().await;
+    tokio::select! {
+        // If it is closed by now, the command's end says whether that was right.
+        _ = stdin.shutdown() => {}
+        () = over.cancelled() => {}
+    }
     Ok(None)
 }
 
