@@ -2,14 +2,8 @@
 
 use runtime_core::Capability;
 
-const NO_STREAMS: &str = "the fake has no streaming server yet";
-
 /// What containerd honours and the fake, even as root, does not, with the reason.
 pub const LACKS: &[(Capability, &str)] = &[
-    (Capability::ExecEnv, NO_STREAMS),
-    (Capability::ExecCwd, NO_STREAMS),
-    (Capability::ExecUser, NO_STREAMS),
-    (Capability::ExecSignal, NO_STREAMS),
     (Capability::PodCgroupParent, "the fake has no cgroups, containers only see files like theirs"),
     (Capability::ContainerForceKill, "the fake's processes are in no cgroup that would prove whose they are"),
     (Capability::PodForceKill, "the fake's processes are in no cgroup that would prove whose they are"),

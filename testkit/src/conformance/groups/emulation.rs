@@ -40,6 +40,7 @@ cases! { Exec;
     by_shell_a_named_user: proves [], needs [ExecSync, ExecUser, PodRun];
     by_shell_signals_and_drops: proves [], needs [ExecStream, ExecSync, ExecSignal, ExecEnv, PodRun];
     what_a_shell_cannot_do_is_refused: proves [], needs [ExecSync, ExecEnv, ExecUser, PodRun];
+    without_any_helper_streams_are_the_runtimes_own: proves [], needs [ExecStream, ExecStdin, ExecSync, PodRun];
     without_any_helper_the_field_is_refused: proves [], needs [ExecSync, ExecEnv, ExecCwd, ExecUser, PodRun];
 }
 
@@ -104,9 +105,9 @@ async fn large(container: &ContainerHandle, tty: bool) -> Verdict {
     Ok(())
 }
 
-async fn input(container: &ContainerHandle) -> Verdict {
-    let spec = guest_command(["cat"]).with_env("A", "b").with_stdin();
-    let mut session = container.start_exec(&spec).await?;
+/// Talks to a command that repeats what it is told.
+async fn input(container: &ContainerHandle, spec: ExecSpec) -> Verdict {
+    let mut session = container.start_exec(&spec.with_stdin()).await?;
     drop(session.stderr.take());
     let (Some(mut stdin), Some(mut stdout)) = (session.stdin.take(), session.stdout.take()) else {
         return Err("no streams".into());
@@ -246,7 +247,7 @@ async fn a_large_environment_arrives_whole_with_a_terminal(env: &Env) -> Verdict
 }
 
 async fn input_goes_on_behind_the_environment(env: &Env) -> Verdict {
-    input(&env.idle().await?.1).await
+    input(&env.idle().await?.1, guest_command(["cat"]).with_env("A", "b")).await
 }
 
 async fn without_input_the_end_comes_at_once(env: &Env) -> Verdict {
@@ -351,7 +352,7 @@ async fn by_shell_a_large_environment_arrives_whole_with_a_terminal(env: &Env) -
 }
 
 async fn by_shell_input_goes_on_behind_the_environment(env: &Env) -> Verdict {
-    input(&with_shell(env).await?).await
+    input(&with_shell(env).await?, guest_command(["cat"]).with_env("A", "b")).await
 }
 
 async fn by_shell_without_input_the_end_comes_at_once(env: &Env) -> Verdict {
@@ -401,10 +402,25 @@ async fn what_a_shell_cannot_do_is_refused(env: &Env) -> Verdict {
     Ok(())
 }
 
-async fn without_any_helper_the_field_is_refused(env: &Env) -> Verdict {
+/// A container with nothing in it that could help.
+async fn without_helper(env: &Env) -> Result<ContainerHandle, Failure> {
     let client = env.connect_with(&[("toolbox", "")]).await?;
     let pod = client.run_pod(&env.pod_running(["pause"])).await?;
-    let container = pod.container("main").ok_or("no container main in the answer")?;
+    pod.container("main").ok_or_else(|| "no container main in the answer".into())
+}
+
+async fn without_any_helper_streams_are_the_runtimes_own(env: &Env) -> Verdict {
+    let container = without_helper(env).await?;
+    input(&container, guest_command(["cat"])).await?;
+    let command = guest_command(["do", "echo", "out", ";;", "err", "wrong", ";;", "exit", "3"]);
+    let output = container.start_exec(&command).await?.output(1000).await?;
+    ensure_eq!((output.stdout_text().as_str(), output.stderr_text().as_str()), ("out\n", "wrong\n"));
+    ensure_eq!(output.exit.cause, ExitCause::Exited(3));
+    Ok(())
+}
+
+async fn without_any_helper_the_field_is_refused(env: &Env) -> Verdict {
+    let container = without_helper(env).await?;
     let plain = || guest_command(["echo", "plain"]);
     for (spec, field) in [
         (plain().with_env("A", "hunter2"), "env"),
