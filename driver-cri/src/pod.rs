@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::future::join;
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Context, Error, EventStream, Object, Operation, Pod, PodFilter, PodId, PodPhase, PodRun, PodStats,
-    PodStatus, PodSummary, PortStream, Result, RunOptions, StopOptions, compose, events, spec::PodSpec,
+    Call, Context, Error, EventStream, Object, Pod, PodFilter, PodId, PodPhase, PodRun, PodStats, PodStatus,
+    PodSummary, PortStream, Result, RunOptions, StopOptions, compose, events, spec::PodSpec,
 };
 
 use crate::{driver::CriDriver, events::Runtime, streaming, translate::status};

@@ -9,6 +9,7 @@ use futures::{
 };
 use runtime_core::TerminalSize;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
@@ -23,7 +24,7 @@ use super::{
     keep_alive::{INTERVAL, InputCount, PATIENCE},
 };
 
-pub(super) type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket<S = TcpStream> = WebSocketStream<S>;
 
 /// What becomes of the messages that come in.
 pub(super) trait Listener: Send {
@@ -44,8 +45,8 @@ pub(super) enum Lost {
 }
 
 /// Listens until the last message. While the listener takes its time nothing is read, so that the other side is held back.
-pub(super) async fn listen<L: Listener>(
-    mut source: SplitStream<Socket>,
+pub(super) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
+    mut source: SplitStream<Socket<S>>,
     count: &InputCount,
     listener: &mut L,
 ) -> Result<L::End, Lost> {
@@ -84,8 +85,8 @@ pub(super) async fn listen<L: Listener>(
 }
 
 /// What goes out.
-pub(super) struct Sending {
-    pub(super) sink: SplitSink<Socket, Message>,
+pub(super) struct Sending<S = TcpStream> {
+    pub(super) sink: SplitSink<Socket<S>, Message>,
     pub(super) input: Option<mpsc::Receiver<Bytes>>,
     pub(super) sizes: Option<mpsc::Receiver<TerminalSize>>,
     /// The other side understands the end of a channel.
@@ -93,7 +94,7 @@ pub(super) struct Sending {
     pub(super) count: Arc<InputCount>,
 }
 
-impl Sending {
+impl<S: AsyncRead + AsyncWrite + Unpin> Sending<S> {
     /// Sends until nothing can be sent any more. What that means is told by who listens, who may still have something to
     /// hear.
     pub(super) async fn run(mut self) {
@@ -143,5 +144,95 @@ async fn next<T>(items: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
     match items {
         Some(items) => items.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use tokio::{io::DuplexStream, task::JoinHandle};
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    /// Takes messages until one says "end".
+    struct UntilEnd(Vec<Bytes>);
+
+    impl Listener for UntilEnd {
+        type End = usize;
+
+        async fn take(&mut self, message: Bytes) -> Option<usize> {
+            self.0.push(message.clone());
+            (message == "end").then_some(self.0.len())
+        }
+    }
+
+    struct Ends {
+        listening: JoinHandle<Result<usize, Lost>>,
+        input: mpsc::Sender<Bytes>,
+        server: Socket<DuplexStream>,
+    }
+
+    async fn start(ends: bool) -> Ends {
+        let (near, far) = tokio::io::duplex(4096);
+        let (sink, source) = Socket::from_raw_socket(near, Role::Client, None).await.split();
+        let server = Socket::from_raw_socket(far, Role::Server, None).await;
+        let count = Arc::new(InputCount::default());
+        let (input, messages) = mpsc::channel(1);
+        let sending = Sending { sink, input: Some(messages), sizes: None, ends, count: Arc::clone(&count) };
+        let listening = tokio::spawn(async move {
+            let sending = tokio::spawn(sending.run());
+            let listened = listen(source, &count, &mut UntilEnd(Vec::new())).await;
+            sending.abort();
+            listened
+        });
+        Ends { listening, input, server }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_kept_for_hours_and_never_idle_to_the_other_side() {
+        let Ends { listening, input: _input, mut server } = start(true).await;
+        let until = Instant::now() + Duration::from_secs(6 * 3600);
+        let mut empty = 0;
+        while let Ok(message) = tokio::time::timeout_at(until, server.next()).await {
+            // Pings are answered while messages are read.
+            empty += usize::from(message.unwrap().unwrap() == Message::Binary(Bytes::new()));
+        }
+        assert!((719..=720).contains(&empty), "{empty}");
+        server.send(Message::Binary("end".into())).await.unwrap();
+        assert_eq!(listening.await.unwrap(), Ok(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_lost_unless_input_may_hold_it_back() {
+        let started = Instant::now();
+        let Ends { listening, input: _input, server: _server } = start(true).await;
+        assert!(matches!(listening.await.unwrap(), Err(Lost::Broken(_))));
+        assert_eq!(started.elapsed().as_secs(), PATIENCE.as_secs());
+
+        let Ends { mut listening, input, server: mut slow } = start(true).await;
+        input.send("input".into()).await.unwrap();
+        let waiting = tokio::time::timeout(Duration::from_secs(3600), &mut listening).await;
+        assert!(waiting.is_err(), "the command may not be reading");
+        // When it reads again, silence counts again.
+        while tokio::time::timeout(Duration::from_secs(5), slow.next()).await.is_ok() {}
+        assert!(matches!(listening.await.unwrap(), Err(Lost::Broken(_))));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_input_is_told_where_it_is_understood() {
+        for ends in [true, false] {
+            let Ends { listening, input, mut server } = start(ends).await;
+            input.send(channels::message(STDIN, b"last")).await.unwrap();
+            drop(input);
+            let next = server.next().await.unwrap().unwrap();
+            assert_eq!(next, Message::Binary(Bytes::from_static(b"\0last")));
+            if ends {
+                let next = server.next().await.unwrap().unwrap();
+                assert_eq!(next, Message::Binary(Bytes::from_static(b"\xff\0")));
+            }
+            server.close(None).await.unwrap();
+            assert_eq!(listening.await.unwrap(), Err(Lost::Closed));
+        }
     }
 }

@@ -13,3 +13,4 @@ mod native;
 mod pods;
 mod secrets;
 mod stopping;
+mod streaming;
