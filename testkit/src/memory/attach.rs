@@ -9,7 +9,7 @@ use runtime_core::{
     helpers::signal::Signal,
 };
 use tokio::io::{AsyncReadExt, DuplexStream};
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{MemoryDriver, error::convert, session::with_output};
 use crate::engine::{Attachment, EngineError, SharedInput};
@@ -42,14 +42,9 @@ impl MemoryDriver {
             feeding = Some(AbortOnDropHandle::new(tokio::spawn(feed(far, stdin))));
             input = Some(near);
         }
-        let control = Arc::new(Control {
-            driver: self.clone(),
-            container: id.clone(),
-            streams: TaskTracker::new(),
-            _feeding: feeding,
-        });
+        let control = Arc::new(Control { driver: self.clone(), container: id.clone(), _feeding: feeding });
         let session = ExecSession::new(Arc::clone(&control));
-        let session = with_output(session, Some(stdout), stderr, &control.streams, ended.boxed().shared());
+        let session = with_output(session, Some(stdout), stderr, ended.boxed().shared());
         Ok(match input {
             Some(input) => session.with_stdin(input),
             None => session,
@@ -71,7 +66,6 @@ async fn feed(mut from: DuplexStream, to: SharedInput) {
 struct Control {
     driver: MemoryDriver,
     container: ContainerId,
-    streams: TaskTracker,
     /// Ends with the session, so that a dropped one leaves the process' input open.
     _feeding: Option<AbortOnDropHandle<()>>,
 }
@@ -98,9 +92,7 @@ impl SessionControl for Control {
     }
 
     async fn wait(&self) -> Result<ExitStatus> {
-        let exit = self.driver.wait_for_exit(&self.container).await;
-        self.streams.wait().await;
-        exit.map_err(convert)
+        self.driver.wait_for_exit(&self.container).await.map_err(convert)
     }
 
     fn end(&self) {}

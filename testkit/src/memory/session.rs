@@ -24,10 +24,6 @@ use tokio::{
     io::{AsyncRead, ReadBuf},
     time::{Sleep, sleep},
 };
-use tokio_util::{
-    sync::CancellationToken,
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
 
 use super::{error::convert, translate};
 use crate::engine::{ExecProcess, Output, TerminalSize as EngineSize};
@@ -40,13 +36,7 @@ const SILENCE: Duration = Duration::from_millis(500);
 pub(super) fn of_command(mut process: ExecProcess, timeout: Option<Duration>) -> ExecSession {
     let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
     let has_terminal = stderr.is_none();
-    let command = Arc::new(Command {
-        process,
-        has_terminal,
-        streams: TaskTracker::new(),
-        time_is_up: AtomicBool::new(false),
-        over: CancellationToken::new(),
-    });
+    let command = Arc::new(Command { process, has_terminal, time_is_up: AtomicBool::new(false) });
     let ended = {
         let command = Arc::clone(&command);
         async move {
@@ -54,7 +44,7 @@ pub(super) fn of_command(mut process: ExecProcess, timeout: Option<Duration>) ->
         }
     };
     let session = ExecSession::new(Arc::clone(&command));
-    let session = with_output(session, stdout, stderr, &command.streams, ended.boxed().shared());
+    let session = with_output(session, stdout, stderr, ended.boxed().shared());
     let session = match stdin {
         Some(stdin) => session.with_stdin(stdin),
         None => session,
@@ -65,27 +55,21 @@ pub(super) fn of_command(mut process: ExecProcess, timeout: Option<Duration>) ->
     }
 }
 
-/// Adds the streams of what has ended when `ended` has, and lets `open` tell when they have.
+/// Adds the streams of what has ended when `ended` has.
 pub(super) fn with_output(
     mut session: ExecSession,
     stdout: Option<Output>,
     stderr: Option<Output>,
-    open: &TaskTracker,
     ended: Ended,
 ) -> ExecSession {
-    let output = |stream: Output| SessionOutput {
-        stream,
-        ended: Some(ended.clone()),
-        silence: None,
-        open: Some(open.token()),
-    };
+    let output =
+        |stream: Output| SessionOutput { stream, ended: Some(ended.clone()), silence: None, is_over: false };
     if let Some(stdout) = stdout {
         session = session.with_stdout(output(stdout));
     }
     if let Some(stderr) = stderr {
         session = session.with_stderr(output(stderr));
     }
-    open.close();
     session
 }
 
@@ -96,11 +80,7 @@ pub(super) type Ended = Shared<BoxFuture<'static, ()>>;
 struct Command {
     process: ExecProcess,
     has_terminal: bool,
-    /// The streams that have not ended.
-    streams: TaskTracker,
     time_is_up: AtomicBool,
-    /// Its end is not waited for any longer: its output may stay where it is.
-    over: CancellationToken,
 }
 
 #[async_trait]
@@ -117,11 +97,8 @@ impl SessionControl for Command {
     }
 
     async fn wait(&self) -> Result<ExitStatus> {
+        // What it wrote is in its pipes by then.
         let outcome = self.process.wait().await;
-        tokio::select! {
-            () = self.streams.wait() => {}
-            () = self.over.cancelled() => {}
-        }
         if self.time_is_up.load(Ordering::Acquire) {
             return Ok(ExitStatus::new(ExitCause::DeadlineExceeded));
         }
@@ -130,7 +107,6 @@ impl SessionControl for Command {
 
     fn end(&self) {
         self.process.kill();
-        self.over.cancel();
     }
 
     fn time_is_up(&self) {
@@ -138,7 +114,6 @@ impl SessionControl for Command {
             self.time_is_up.store(true, Ordering::Release);
             self.process.kill();
         }
-        self.over.cancel();
     }
 }
 
@@ -149,8 +124,7 @@ struct SessionOutput {
     /// The command's end; `None` when it was seen.
     ended: Option<Ended>,
     silence: Option<Pin<Box<Sleep>>>,
-    /// Given back at the end of the stream.
-    open: Option<TaskTrackerToken>,
+    is_over: bool,
 }
 
 impl AsyncRead for SessionOutput {
@@ -160,7 +134,7 @@ impl AsyncRead for SessionOutput {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.open.is_none() {
+        if this.is_over {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
@@ -180,7 +154,7 @@ impl AsyncRead for SessionOutput {
                 ready!(silence.as_mut().poll(cx));
             }
         }
-        this.open = None;
+        this.is_over = true;
         Poll::Ready(Ok(()))
     }
 }
