@@ -19,7 +19,7 @@
 //! - *Statistics* of a pod as a whole need a cgroup parent on containerd 1.6; without one there are those of its containers.
 //! - *Environment, working directory and user of a command*: through the toolbox in the container, or its shell. See
 //!   [`Config::toolbox`] and [`runtime_core::emulation`].
-//! - *Sessions* end with their command also where the runtime would let it go on: see `host_process`. containerd up to 1.7 never
+//! - *Sessions* end with their command also where the runtime would let it go on: see `host_process`. containerd 1.6 never
 //!   tells the end of a command that left more of its input unread than pipes hold; a timeout, or dropping the session, ends
 //!   such a session.
 //! - *Forwarded ports*: containerd 1.6 closes a connection a second after one side has ended what it sends, and doesn't tell
