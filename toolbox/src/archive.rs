@@ -30,7 +30,8 @@ mod code {
 /// Writes a file, directory or link as an archive with one root, named as the last part of the path.
 pub(crate) const PACK: Command = Command { name: "pack", arguments: "PATH", run: pack };
 
-/// Unpacks an archive into a directory, up to the archive's end mark.
+/// Unpacks an archive into a directory, up to the archive's end mark. It says `ready` when it is sure of the directory, before
+/// which nothing should be sent, and `stop` when it has failed; then it reads its input to the end.
 pub(crate) const UNPACK: Command = Command { name: "unpack", arguments: "DIRECTORY", run: unpack };
 
 fn pack(words: &[OsString]) -> u8 {
@@ -69,10 +70,24 @@ fn unpack(words: &[OsString]) -> u8 {
         Ok(found) if !found.is_dir() => return code::NOT_A_DIRECTORY,
         Ok(_) => {}
     }
-    match unpack_with(io::stdin().lock(), directory, &options) {
+    let mut input = io::stdin().lock();
+    say("ready");
+    match unpack_with(&mut input, directory, &options) {
         Ok(_) => 0,
-        Err(error) => told_later(error),
+        Err(error) => {
+            let code = told_later(error);
+            say("stop");
+            // Some runtimes never tell the end of a command that leaves much of its input.
+            let _ = io::copy(&mut input, &mut io::sink());
+            code
+        }
     }
+}
+
+/// Says a word to who sends the archive.
+fn say(word: &str) {
+    // If nobody is there, no archive comes either.
+    let _ = writeln!(io::stdout(), "{word}").and_then(|()| io::stdout().flush());
 }
 
 /// What was asked for was there when this began.

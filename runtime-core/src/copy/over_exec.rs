@@ -25,6 +25,11 @@ const SHELL: &str = "/bin/sh";
 const PACK_SCRIPT: &str = include_str!("shell/pack.sh");
 const UNPACK_SCRIPT: &str = include_str!("shell/unpack.sh");
 
+/// What a command that unpacks says once it is sure of its directory, before which it is sent nothing. With anything else that
+/// it says it has failed, and reads on to the end of its input. containerd 1.6 never tells the end of a command that leaves
+/// more input than fits a pipe, so none may.
+const READY: &[u8] = b"ready\n";
+
 /// How many bytes are read at once.
 const PIECE_BYTES: usize = 64 * 1024;
 /// How much of what the command complains is kept.
@@ -120,32 +125,35 @@ pub async fn copy_in(
         let spec = archiver.unpack(directory);
         let mut session = exec.start(cx, id, &spec).await.map_err(why_not_started)?;
         let stdin = session.stdin.take().ok_or_else(no_streams)?;
-        drop(session.stdout.take());
+        let mut stdout = session.stdout.take().ok_or_else(no_streams)?;
         let reason = Reason::read(session.stderr.take());
+        let mut word = Vec::new();
+        // A connection that breaks is told by the session's end.
+        let _ = (&mut stdout).take(READY.len() as u64).read_to_end(&mut word).await;
+        if word != READY {
+            drop((stdin, stdout));
+            ended(session.wait().await, reason, directory).await?;
+            return Err(Error::new(ErrorKind::Protocol, "the archiver ended without a word"));
+        }
         let archive = match archiver {
             Archiver::Toolbox(_) => archive,
             Archiver::Tar => vetted(archive),
         };
         let over = CancellationToken::new();
         let mut sending = send(archive, stdin, over.clone()).boxed();
-        let ending = async { ended(session.wait().await, reason, directory).await };
-        let mut ending = ending.boxed();
         let rest = tokio::select! {
             biased;
-            // A command that ends before the archive does has failed and says why, or leaves its padding.
-            ended = &mut ending => {
-                ended?;
+            // Another word, or the end of its output: it wants no more.
+            _ = stdout.read_u8() => {
                 over.cancel();
                 sending.await?
             }
             // After an error the input is never ended, so that the command can't take the archive for whole; it ends with the
             // session.
-            sent = &mut sending => {
-                let rest = sent?;
-                ending.await?;
-                rest
-            }
+            sent = &mut sending => sent?,
         };
+        drop(stdout);
+        ended(session.wait().await, reason, directory).await?;
         match rest {
             Some(rest) => drained(rest).await,
             None => Ok(()),
@@ -154,8 +162,7 @@ pub async fn copy_in(
     .await
 }
 
-/// Sends an archive, and ends the input behind it. Gives the rest back if the command has closed its end, or is `over`: what
-/// has ended may not take its input any more, and not refuse it either.
+/// Sends an archive, and ends the input behind it. Gives the rest back if the command has closed its end or it is `over`.
 async fn send(
     mut archive: ByteStream,
     mut stdin: SessionInput,
