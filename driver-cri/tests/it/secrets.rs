@@ -55,12 +55,11 @@ async fn neither_traces_nor_errors_show_them() {
     let mut errors: Vec<Error> = Vec::new();
     for method in ["CreateContainer", "StartContainer"] {
         // As a runtime that quotes what it was given.
-        bench.fake.engine().faults().inject(Fault::fail(
-            method,
-            "Unknown",
-            format!("bad variable TOKEN={SECRET}"),
-        ));
+        let fault = Fault::fail(method, "Unknown", format!("bad variable TOKEN={SECRET}"));
+        // Again and again: a start that is refused is tried for a while.
+        bench.fake.engine().faults().inject(fault.times(u32::MAX));
         errors.push(bench.run(&spec).await.unwrap_err());
+        bench.fake.engine().faults().clear();
     }
     let run = bench.run(&spec).await.unwrap();
     errors.push(bench.run(&spec).await.unwrap_err());

@@ -88,11 +88,11 @@ where
                 // The archive has come to its end, or the work has failed, which ends this.
                 padding += length;
                 if padding > MAX_PADDING {
-                    return Err(Error::new(ErrorKind::Protocol, "the archive goes on after its end"));
+                    return Ok(Fed::Beyond);
                 }
             }
         }
-        Ok(())
+        Ok(Fed::Whole)
     };
     // Boxed, so that it can be dropped, and the reader's end with it, before the work is waited for.
     let mut feed = feed.boxed();
@@ -104,14 +104,24 @@ where
         }
     };
     drop(feed);
-    match outcome {
-        Some(outcome) => fed.map(|()| outcome),
-        None => {
-            // After a cut it only clears up.
-            let outcome = work.await;
-            fed.and(outcome)
-        }
+    let outcome = match outcome {
+        Some(outcome) => Ok(outcome),
+        // After a cut it only clears up.
+        None => work.await,
+    };
+    match fed? {
+        Fed::Whole => outcome,
+        // Work that failed takes no more either; why it did is what matters then.
+        Fed::Beyond => outcome.and(Err(Error::new(ErrorKind::Protocol, "the archive goes on after its end"))),
     }
+}
+
+/// How far an archive was fed.
+enum Fed {
+    /// To its end.
+    Whole,
+    /// Until nobody took it any more.
+    Beyond,
 }
 
 impl Write for PieceWriter {

@@ -1,7 +1,7 @@
 //! Connections to ports of pods.
 
 use futures::future::join_all;
-use runtime_core::{ErrorKind, PodHandle, StopOptions};
+use runtime_core::{Capability, ErrorKind, PodHandle, StopOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::network::wait_for_line;
@@ -20,16 +20,23 @@ cases! { Network;
     ports_of_pods_that_do_not_run_are_refused: proves [], needs [PodPortForward, PodRun, PodStop];
 }
 
-/// A pod that echoes at port 7000.
-async fn echo(env: &Env) -> Result<PodHandle, Failure> {
-    let (pod, container) = env.run(&env.pod_running(["tcp-serve", "7000"])).await?;
+/// A pod that echoes at a port.
+async fn echo(env: &Env) -> Result<(PodHandle, u16), Failure> {
+    // In the host's network every pod needs a port of its own.
+    let port = if env.has(Capability::PodNetwork) { 7000 } else { free_port()? };
+    let (pod, container) = env.run(&env.pod_running(["tcp-serve", &port.to_string()])).await?;
     wait_for_line(&container, "listening").await?;
-    Ok(pod)
+    Ok((pod, port))
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> std::io::Result<u16> {
+    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 async fn a_port_is_forwarded(env: &Env) -> Verdict {
-    let pod = echo(env).await?;
-    let mut stream = pod.port_forward(7000).await?;
+    let (pod, port) = echo(env).await?;
+    let mut stream = pod.port_forward(port).await?;
     for word in ["one", "two"] {
         stream.write_all(word.as_bytes()).await?;
         stream.flush().await?;
@@ -41,9 +48,9 @@ async fn a_port_is_forwarded(env: &Env) -> Verdict {
 }
 
 async fn connections_to_a_port_are_apart(env: &Env) -> Verdict {
-    let pod = echo(env).await?;
+    let (pod, port) = echo(env).await?;
     let mut streams =
-        join_all((0..8).map(|_| pod.port_forward(7000))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        join_all((0..8).map(|_| pod.port_forward(port))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     for (number, stream) in (0..).zip(&mut streams) {
         stream.write_all(&[number]).await?;
         stream.flush().await?;
@@ -57,12 +64,12 @@ async fn connections_to_a_port_are_apart(env: &Env) -> Verdict {
 }
 
 async fn much_goes_both_ways_through_a_port(env: &Env) -> Verdict {
-    let pod = echo(env).await?;
+    let (pod, port) = echo(env).await?;
     let talk = |seed: u8| {
         let pod = &pod;
         async move {
             let sent: Vec<u8> = (0..=250).map(|byte: u8| byte ^ seed).cycle().take(8 << 20).collect();
-            let (mut read, mut write) = tokio::io::split(pod.port_forward(7000).await?);
+            let (mut read, mut write) = tokio::io::split(pod.port_forward(port).await?);
             let mut received = vec![0; sent.len()];
             let write = async {
                 write.write_all(&sent).await?;
@@ -79,8 +86,8 @@ async fn much_goes_both_ways_through_a_port(env: &Env) -> Verdict {
 }
 
 async fn one_direction_of_a_port_ends_alone(env: &Env) -> Verdict {
-    let pod = echo(env).await?;
-    let mut stream = pod.port_forward(7000).await?;
+    let (pod, port) = echo(env).await?;
+    let mut stream = pod.port_forward(port).await?;
     stream.write_all(b"last words").await?;
     stream.shutdown().await?;
     let mut answer = String::new();
