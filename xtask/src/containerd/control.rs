@@ -17,6 +17,7 @@ use super::holdings;
 use super::server::Server;
 use crate::failure::{AtPath, Failure, Result};
 use crate::output::note;
+use crate::wait::poll;
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,11 +64,23 @@ impl Drop for Control {
     }
 }
 
+/// How long a server that was started may take until its own client reaches it.
+const SETTLED: Duration = Duration::from_secs(10);
+
 fn obey(server: &Server, request: &str) -> Result<Value> {
     match request {
         "kill" => server.kill().map(|()| Value::Null),
         "start" => server.start().map(|()| Value::Null),
-        "holdings" => holdings::all(&server.layout).map(|all| json!(all)),
+        "holdings" => {
+            // A server that has just been started may not take every connection yet.
+            let mut last = None;
+            let all = poll(SETTLED, || {
+                let all = holdings::all(&server.layout);
+                all.map_err(|error| last = Some(error)).ok()
+            });
+            let never = || last.unwrap_or_else(|| Failure::failed("the holdings can't be told"));
+            all.map(|all| json!(all)).ok_or_else(never)
+        }
         other => Err(Failure::usage(format!("unknown request {other:?}; known: kill, start, holdings"))),
     }
 }
