@@ -207,7 +207,7 @@ mod tests {
             (
                 Some("fail:cwd-missing:2"),
                 ExitCause::Exited(125),
-                ErrorKind::Failed,
+                ErrorKind::InvalidArgument,
                 "\"/here\" does not exist",
             ),
             (None, ExitCause::Exited(1), ErrorKind::Failed, "ended before the command began"),
