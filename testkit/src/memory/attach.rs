@@ -9,7 +9,7 @@ use runtime_core::{
     helpers::signal::Signal,
 };
 use tokio::io::{AsyncReadExt, DuplexStream};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{MemoryDriver, error::convert, session::with_output};
 use crate::engine::{Attachment, EngineError, SharedInput};
@@ -18,7 +18,8 @@ use crate::engine::{Attachment, EngineError, SharedInput};
 const INPUT_BYTES: usize = 64 * 1024;
 
 impl MemoryDriver {
-    /// A session of what is attached. Shutting its input down ends the process' input; dropping it does not.
+    /// A session of what is attached. Shutting its input down, or dropping that alone, ends the process' input; dropping the
+    /// session does not.
     pub(super) fn attached(
         &self,
         id: &ContainerId,
@@ -31,6 +32,7 @@ impl MemoryDriver {
             // One that is removed has ended.
             drop(driver.engine().wait_container(container.as_str()).await);
         };
+        let released = CancellationToken::new();
         let mut input = None;
         let mut feeding = None;
         if wants_stdin {
@@ -39,10 +41,11 @@ impl MemoryDriver {
                 return Err(Error::new(ErrorKind::InvalidState, message));
             };
             let (near, far) = tokio::io::duplex(INPUT_BYTES);
-            feeding = Some(AbortOnDropHandle::new(tokio::spawn(feed(far, stdin))));
+            feeding = Some(AbortOnDropHandle::new(tokio::spawn(feed(far, stdin, released.clone()))));
             input = Some(near);
         }
-        let control = Arc::new(Control { driver: self.clone(), container: id.clone(), _feeding: feeding });
+        let control =
+            Arc::new(Control { driver: self.clone(), container: id.clone(), released, _feeding: feeding });
         let session = ExecSession::new(Arc::clone(&control));
         let session = with_output(session, Some(stdout), stderr, ended.boxed().shared());
         Ok(match input {
@@ -52,21 +55,24 @@ impl MemoryDriver {
     }
 }
 
-/// Passes input on, and then its end.
-async fn feed(mut from: DuplexStream, to: SharedInput) {
+/// Passes input on, and then its end, unless it ends because the session does.
+async fn feed(mut from: DuplexStream, to: SharedInput, released: CancellationToken) {
     let mut piece = vec![0; INPUT_BYTES];
     while let Ok(count @ 1..) = from.read(&mut piece).await {
         if to.write_all(piece.get(..count).unwrap_or_default()).await.is_err() {
             return;
         }
     }
-    to.close().await;
+    if !released.is_cancelled() {
+        to.close().await;
+    }
 }
 
 struct Control {
     driver: MemoryDriver,
     container: ContainerId,
-    /// Ends with the session, so that a dropped one leaves the process' input open.
+    /// The session is dropped, which leaves the process' input open.
+    released: CancellationToken,
     _feeding: Option<AbortOnDropHandle<()>>,
 }
 
@@ -95,7 +101,9 @@ impl SessionControl for Control {
         self.driver.wait_for_exit(&self.container).await.map_err(convert)
     }
 
-    fn end(&self) {}
+    fn end(&self) {
+        self.released.cancel();
+    }
 
     fn time_is_up(&self) {}
 }
