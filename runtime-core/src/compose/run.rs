@@ -162,8 +162,8 @@ impl<P: PodParts> Filling<'_, '_, P> {
         }
         match self.parts.create_container(&step(self.cx), pod, Some(self.spec), spec, &mark).await {
             Ok(id) => Ok(Present { id, phase: ContainerPhase::Created, existed: false }),
-            // Another call that takes over the same pod was faster.
-            Err(error) if self.taken.adopted && error.kind() == ErrorKind::AlreadyExists => {
+            // Another call that takes over the same pod was faster, also where this one has just made the pod.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let Some(id) = error.existing_id().map(ContainerId::new) else { return Err(error) };
                 let status = self.parts.containers().status(self.cx, &id).await?;
                 Ok(Present { id, phase: status.summary.phase, existed: true })
