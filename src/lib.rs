@@ -25,6 +25,7 @@
 //! | --- | --- | --- |
 //! | `memory` | the in-memory reference driver | `memory://` |
 //! | `cri` | CRI v1 runtimes: containerd, CRI-O | `cri:///path.sock`, `cri://host:port` |
+//! | `nydus` | nydusd, the daemon of lazily loaded images | `nydus:///work/dir?mode=virtiofs`, `…?mode=fuse` |
 
 mod client;
 mod registry;
@@ -36,16 +37,18 @@ pub use runtime_core::{
     ContainerFilter, ContainerHandle, ContainerId, ContainerPhase, ContainerStats, ContainerStatus,
     ContainerSummary, Context, CopyOptions, CpuStats, CreateOptions, Driver, DriverInfo, Duplex, Error,
     ErrorKind, Event, EventStream, Exec, ExecOutput, ExecSession, ExistingPolicy, ExitCause, ExitStatus,
-    FilesystemUsage, Health, ImageFilter, ImageId, ImageStatus, ImageStore, Images, InterfaceStats, Leftover,
-    Limits, LogLine, LogOptions, LogSource, LogStream, MemoryStats, Object, ObjectKind, Operation, Pod,
-    PodFilter, PodHandle, PodId, PodPhase, PodRun, PodStats, PodStatus, PodSummary, PortStream, Preflight,
-    PullEvent, PullOptions, PullStream, Registry, Result, RunOptions, Secret, SessionControl, SessionInput,
-    SessionOutput, StartedContainer, StopOptions, Support, TerminalSize, Verdict, WaitFor, helpers, layer,
-    spec,
+    FilesystemUsage, Health, ImageFilter, ImageId, ImageMount, ImageStatus, ImageStore, Images,
+    InterfaceStats, Leftover, Limits, LogLine, LogOptions, LogSource, LogStream, MemoryStats, Object,
+    ObjectKind, Operation, Pod, PodFilter, PodHandle, PodId, PodPhase, PodRun, PodStats, PodStatus,
+    PodSummary, PortStream, Preflight, PullEvent, PullOptions, PullStream, Registry, Result, RunOptions,
+    Secret, SessionControl, SessionInput, SessionOutput, StartedContainer, StopOptions, Support,
+    TerminalSize, Verdict, WaitFor, helpers, layer, spec,
 };
 
 #[cfg(feature = "cri")]
 pub use driver_cri as cri;
+#[cfg(feature = "nydus")]
+pub use driver_nydus as nydus;
 #[cfg(feature = "memory")]
 pub use testkit::memory;
 

@@ -5,11 +5,16 @@ use runtime_core::Registry;
 /// The drivers that are compiled in, by URL scheme, and for the others the feature that would add them.
 #[must_use]
 pub fn registry() -> Registry {
-    let registry = Registry::new().with_feature("memory", "memory").with_feature("cri", "cri");
+    let registry = Registry::new()
+        .with_feature("memory", "memory")
+        .with_feature("cri", "cri")
+        .with_feature("nydus", "nydus");
     #[cfg(feature = "memory")]
     let registry = registry.with_driver("memory", testkit::memory::connect_url);
     #[cfg(feature = "cri")]
     let registry = registry.with_driver("cri", driver_cri::connect_url);
+    #[cfg(feature = "nydus")]
+    let registry = registry.with_driver("nydus", driver_nydus::connect_url);
     registry
 }
 
@@ -23,5 +28,6 @@ mod tests {
         let schemes: Vec<_> = registry.schemes().collect();
         assert_eq!(schemes.contains(&"memory"), cfg!(feature = "memory"));
         assert_eq!(schemes.contains(&"cri"), cfg!(feature = "cri"));
+        assert_eq!(schemes.contains(&"nydus"), cfg!(feature = "nydus"));
     }
 }

@@ -27,6 +27,7 @@ const ALWAYS: &[C] = &[
     C::PodStatus,
     C::PodList,
     C::PodDurable,
+    C::PodContainers,
     C::PodWithoutContainers,
     C::PodHostname,
     C::PodDns,

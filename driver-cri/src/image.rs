@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use k8s_cri::v1 as cri;
 use runtime_core::{
-    Call, Context, Error, FilesystemUsage, ImageFilter, ImageStatus, ImageStore, Object, PullEvent,
-    PullOptions, PullStream, Result, helpers::image_ref::ImageReference,
+    Call, Context, Error, FilesystemUsage, ImageFilter, ImageMount, ImageStatus, ImageStore, Object,
+    Operation, PodId, PullEvent, PullOptions, PullStream, Result, helpers::image_ref::ImageReference,
+    spec::ImageMountSpec,
 };
 
 use crate::{driver::CriDriver, translate::status};
@@ -60,6 +61,26 @@ impl ImageStore for CriDriver {
         self.admit(cx, &Call::ImageFilesystem)?;
         let answer = self.client().image_fs_info(cx, cri::ImageFsInfoRequest {}).await?;
         Ok(answer.image_filesystems.into_iter().map(status::filesystem).collect())
+    }
+
+    async fn mount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
+        self.admit(cx, &Call::ImageMount { pod, spec })?;
+        Err(Error::unsupported(Operation::ImageMount))
+    }
+
+    async fn unmount(&self, cx: &Context, pod: &PodId, id: &str) -> Result<()> {
+        self.admit(cx, &Call::ImageUnmount { pod, id })?;
+        Err(Error::unsupported(Operation::ImageUnmount))
+    }
+
+    async fn remount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
+        self.admit(cx, &Call::ImageRemount { pod, spec })?;
+        Err(Error::unsupported(Operation::ImageRemount))
+    }
+
+    async fn mounts(&self, cx: &Context, pod: &PodId) -> Result<Vec<ImageMount>> {
+        self.admit(cx, &Call::ImageMounts { pod })?;
+        Err(Error::unsupported(Operation::ImageMounts))
     }
 }
 

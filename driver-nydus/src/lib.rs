@@ -1,5 +1,19 @@
-//! wharf's driver for nydusd, the daemon of the Nydus lazy-loading image format. Not begun.
+//! wharf driver for nydusd, the daemon of the Nydus lazy-loading image format.
 //!
-//! What will come, with the URL `nydus:///work/dir?mode=virtiofs|fuse&nydusd=PATH`: a pod is one daemon and the directory it
-//! shares; the image store is the RAFS images mounted on it. There are no containers and no commands, so these facets will
-//! be `None`.
+//! [`connect`] gives a [`NydusDriver`]; programs usually reach it through a `Client` and a `nydus://` URL instead. A *pod* is
+//! one daemon with the directory that it shares; it has no containers. The *image store* mounts RAFS images on it. Options
+//! that only this driver has are [`NydusPodOptions`] and [`NydusMountOptions`]; what else a daemon can tell and do is on
+//! `Daemon`.
+//!
+//! The source system is the nydusd part of Kata Containers' runtime.
+
+mod capabilities;
+mod config;
+mod driver;
+mod image;
+mod options;
+mod pod;
+
+pub use config::{Config, Mode};
+pub use driver::{NydusDriver, connect, connect_url};
+pub use options::{LogLevel, NydusMountOptions, NydusPodOptions, NydusPodStatus};

@@ -6,7 +6,7 @@ use crate::{
     AttachOptions, Capability, ContainerFilter, ContainerId, CreateOptions, ImageFilter, Leftover,
     LogOptions, Object, Operation, PodFilter, PodId, PullOptions, RunOptions, StopOptions,
     helpers::image_ref::ImageReference,
-    spec::{ContainerSpec, ExecSpec, PodSpec, Resources},
+    spec::{ContainerSpec, ExecSpec, ImageMountSpec, PodSpec, Resources},
 };
 
 /// A call and what it is given. Layers look at it, checks walk it; nothing changes it.
@@ -48,6 +48,10 @@ pub enum Call<'a> {
     ImageList { filter: &'a ImageFilter },
     ImageRemove { image: &'a ImageReference },
     ImageFilesystem,
+    ImageMount { pod: &'a PodId, spec: &'a ImageMountSpec },
+    ImageUnmount { pod: &'a PodId, id: &'a str },
+    ImageRemount { pod: &'a PodId, spec: &'a ImageMountSpec },
+    ImageMounts { pod: &'a PodId },
 }
 
 impl Call<'_> {
@@ -89,6 +93,10 @@ impl Call<'_> {
             Self::ImageList { .. } => Operation::ImageList,
             Self::ImageRemove { .. } => Operation::ImageRemove,
             Self::ImageFilesystem => Operation::ImageFilesystem,
+            Self::ImageMount { .. } => Operation::ImageMount,
+            Self::ImageUnmount { .. } => Operation::ImageUnmount,
+            Self::ImageRemount { .. } => Operation::ImageRemount,
+            Self::ImageMounts { .. } => Operation::ImageMounts,
         }
     }
 
@@ -119,6 +127,11 @@ impl Call<'_> {
             | Self::ExecSync { id, .. }
             | Self::ExecStart { id, .. }
             | Self::ExecAttach { id, .. } => Some(Object::container(id.as_str())),
+            Self::ImageMount { pod, spec } | Self::ImageRemount { pod, spec } => {
+                Some(Object::image(format!("{pod}/{}", spec.id)))
+            }
+            Self::ImageUnmount { pod, id } => Some(Object::image(format!("{pod}/{id}"))),
+            Self::ImageMounts { pod } => Some(Object::pod(pod.as_str())),
             Self::ImagePull { image, .. } | Self::ImageStatus { image } | Self::ImageRemove { image } => {
                 Some(Object::image(image.to_string()))
             }
@@ -168,6 +181,10 @@ impl Call<'_> {
             Self::ImageList { .. } => Capability::ImageList,
             Self::ImageRemove { .. } => Capability::ImageRemove,
             Self::ImageFilesystem => Capability::ImageFilesystem,
+            Self::ImageMount { .. } => Capability::ImageMount,
+            Self::ImageUnmount { .. } => Capability::ImageUnmount,
+            Self::ImageRemount { .. } => Capability::ImageRemount,
+            Self::ImageMounts { .. } => Capability::ImageMounts,
         })
     }
 

@@ -46,6 +46,7 @@ capabilities! {
     PodStatus = "pod.status", "Read the status of a pod.";
     PodList = "pod.list", "List pods, filtered by id, name, namespace, phase and labels.";
     PodDurable = "pod.durable", "Pods outlive the process that made them; a later one adopts them by id.";
+    PodContainers = "pod.containers", "Run a pod with containers.";
     PodWithoutContainers = "pod.without_containers", "Run a pod without containers.";
     PodInitContainers = "pod.init_containers", "Init containers.";
     PodHostname = "pod.hostname", "A host name of the caller's choice.";
@@ -148,6 +149,12 @@ capabilities! {
     ImageList = "image.list", "List images.";
     ImageRemove = "image.remove", "Remove an image.";
     ImageFilesystem = "image.filesystem", "How much room images take.";
+    ImageMount = "image.mount", "Mount the files of an image into a running pod.";
+    ImageUnmount = "image.unmount", "Unmount them.";
+    ImageRemount = "image.remount", "Put another image in the place of a mounted one.";
+    ImageMounts = "image.mounts", "List the images that are mounted in a pod.";
+    ImageMountPath = "image.mount_path", "Files of a mounted image can be read from this host.";
+    ImageMountPrefetch = "image.mount_prefetch", "Fetch chosen files of a mounted image ahead.";
 }
 
 /// How a driver does something.

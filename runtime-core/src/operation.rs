@@ -100,6 +100,14 @@ operations! {
     ImageRemove = "image.remove", idempotent: true;
     /// [`ImageStore::filesystem`](crate::ImageStore::filesystem).
     ImageFilesystem = "image.filesystem", idempotent: true;
+    /// [`ImageStore::mount`](crate::ImageStore::mount).
+    ImageMount = "image.mount", idempotent: false;
+    /// [`ImageStore::unmount`](crate::ImageStore::unmount).
+    ImageUnmount = "image.unmount", idempotent: true;
+    /// [`ImageStore::remount`](crate::ImageStore::remount).
+    ImageRemount = "image.remount", idempotent: true;
+    /// [`ImageStore::mounts`](crate::ImageStore::mounts).
+    ImageMounts = "image.mounts", idempotent: true;
 }
 
 impl fmt::Display for Operation {

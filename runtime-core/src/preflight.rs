@@ -82,8 +82,13 @@ pub fn admit(driver: &'static str, capabilities: &Capabilities, cx: &Context, ca
             }
         });
     }
-    if let (None, Call::PodRun { spec, .. }) = (&refusal, call) {
-        let unknown = spec.extensions.keys().find(|key| !capabilities.knows_extension(key));
+    let extensions = match call {
+        Call::PodRun { spec, .. } => Some(&spec.extensions),
+        Call::ImageMount { spec, .. } | Call::ImageRemount { spec, .. } => Some(&spec.extensions),
+        _ => None,
+    };
+    if let (None, Some(extensions)) = (&refusal, extensions) {
+        let unknown = extensions.keys().find(|key| !capabilities.knows_extension(key));
         refusal = unknown.map(|key| {
             Error::unsupported(format_args!("extensions.{key}"))
                 .with_driver(driver)

@@ -9,9 +9,9 @@ use crate::{
     AttachOptions, Call, Capability as C, CreateOptions, ExistingPolicy, LogOptions, PullOptions, RunOptions,
     StopOptions,
     spec::{
-        ContainerSecurity, ContainerSpec, ExecSpec, ImageSpec, LinuxCapabilities, LinuxResources, Mount,
-        MountPropagation, MountSource, NamespaceMode, Namespaces, PodSecurity, PodSpec, Resources,
-        RestartPolicy, SupplementalGroupsPolicy, VolumeSource,
+        ContainerSecurity, ContainerSpec, ExecSpec, ImageMountSpec, ImageSpec, LinuxCapabilities,
+        LinuxResources, Mount, MountPropagation, MountSource, NamespaceMode, Namespaces, PodSecurity,
+        PodSpec, Resources, RestartPolicy, SupplementalGroupsPolicy, VolumeSource,
     },
 };
 
@@ -40,6 +40,10 @@ pub(crate) fn of_call(call: &Call<'_>, visit: Visit<'_>) {
         Call::ExecSync { spec, .. } | Call::ExecStart { spec, .. } => of_exec(spec, visit),
         Call::ExecAttach { options: AttachOptions { stdin }, .. } => {
             need(visit, *stdin, C::ExecStdin, &"stdin");
+        }
+        Call::ImageMount { spec, .. } | Call::ImageRemount { spec, .. } => {
+            let ImageMountSpec { id: _, source: _, prefetch, extensions: _ } = spec;
+            need(visit, !prefetch.is_empty(), C::ImageMountPrefetch, &"prefetch");
         }
         Call::ImagePull { options: PullOptions { credentials, no_progress_limit }, .. } => {
             need(visit, credentials.is_some(), C::ImagePullCredentials, &"credentials");
@@ -76,7 +80,9 @@ pub(crate) fn of_pod(spec: &PodSpec, visit: Visit<'_>) {
         restart_policy,
         extensions: _,
     } = spec;
-    need(visit, init_containers.is_empty() && containers.is_empty(), C::PodWithoutContainers, &"containers");
+    let has_none = init_containers.is_empty() && containers.is_empty();
+    need(visit, has_none, C::PodWithoutContainers, &"containers");
+    need(visit, !has_none, C::PodContainers, &"containers");
     need(visit, !init_containers.is_empty(), C::PodInitContainers, &"initContainers");
     need(visit, hostname.is_some(), C::PodHostname, &"hostname");
     need(visit, log_directory.is_some(), C::PodLogDirectory, &"logDirectory");

@@ -4,8 +4,8 @@ use futures::StreamExt;
 
 use super::Client;
 use crate::{
-    Error, ErrorKind, FilesystemUsage, ImageFilter, ImageId, ImageStatus, Operation, PullEvent, PullOptions,
-    PullStream, Result, helpers::image_ref::ImageReference,
+    Error, ErrorKind, FilesystemUsage, ImageFilter, ImageId, ImageMount, ImageStatus, Operation, PodId,
+    PullEvent, PullOptions, PullStream, Result, helpers::image_ref::ImageReference, spec::ImageMountSpec,
 };
 
 /// The images of a runtime.
@@ -75,6 +75,38 @@ impl Images {
     /// As there.
     pub async fn filesystem(&self) -> Result<Vec<FilesystemUsage>> {
         self.client.image_store(Operation::ImageFilesystem)?.filesystem(&self.client.cx).await
+    }
+
+    /// Mounts an image into a pod. See [`ImageStore::mount`](crate::ImageStore::mount).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn mount(&self, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
+        self.client.image_store(Operation::ImageMount)?.mount(&self.client.cx, pod, spec).await
+    }
+
+    /// Unmounts an image. See [`ImageStore::unmount`](crate::ImageStore::unmount).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn unmount(&self, pod: &PodId, id: &str) -> Result<()> {
+        self.client.image_store(Operation::ImageUnmount)?.unmount(&self.client.cx, pod, id).await
+    }
+
+    /// Puts another image in the place of a mounted one. See [`ImageStore::remount`](crate::ImageStore::remount).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn remount(&self, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
+        self.client.image_store(Operation::ImageRemount)?.remount(&self.client.cx, pod, spec).await
+    }
+
+    /// The images that are mounted in a pod. See [`ImageStore::mounts`](crate::ImageStore::mounts).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn mounts(&self, pod: &PodId) -> Result<Vec<ImageMount>> {
+        self.client.image_store(Operation::ImageMounts)?.mounts(&self.client.cx, pod).await
     }
 
     fn reference(&self, image: &str, operation: Operation) -> Result<ImageReference> {

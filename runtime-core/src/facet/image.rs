@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use super::{ImageFilter, PullOptions};
-use crate::{Context, FilesystemUsage, ImageStatus, PullEvent, Result, helpers::image_ref::ImageReference};
+use crate::{
+    Context, FilesystemUsage, ImageMount, ImageStatus, PodId, PullEvent, Result,
+    helpers::image_ref::ImageReference, spec::ImageMountSpec,
+};
 
 /// The steps of a pull; the last item is [`PullEvent::Done`] or an error.
 pub type PullStream = BoxStream<'static, Result<PullEvent>>;
@@ -45,4 +48,33 @@ pub trait ImageStore: Send + Sync {
     ///
     /// *Requires capability* `image.filesystem`.
     async fn filesystem(&self, cx: &Context) -> Result<Vec<FilesystemUsage>>;
+
+    /// Mounts the files of an image into a running pod, without pulling it first: what is read is fetched then.
+    ///
+    /// *Requires capability* `image.mount`, and `image.mount_prefetch` where files are to be fetched ahead.
+    ///
+    /// *Behaviour:* a missing pod is `NotFound`, one that does not run `InvalidState`. An id that is in use in the pod is
+    /// `AlreadyExists`. If it fails, or the future is dropped, nothing is mounted.
+    async fn mount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount>;
+
+    /// Takes a mounted image away.
+    ///
+    /// *Requires capability* `image.unmount`.
+    ///
+    /// *Behaviour:* not mounted, or a missing or ended pod, is `Ok`.
+    async fn unmount(&self, cx: &Context, pod: &PodId, id: &str) -> Result<()>;
+
+    /// Puts another image, or the same with another configuration, in the place of a mounted one.
+    ///
+    /// *Requires capability* `image.remount`.
+    ///
+    /// *Behaviour:* not mounted is `NotFound`. If it fails, what was mounted stays.
+    async fn remount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount>;
+
+    /// The images that are mounted in a pod, in no particular order.
+    ///
+    /// *Requires capability* `image.mounts`.
+    ///
+    /// *Behaviour:* a missing pod is `NotFound`; one that does not run has none.
+    async fn mounts(&self, cx: &Context, pod: &PodId) -> Result<Vec<ImageMount>>;
 }

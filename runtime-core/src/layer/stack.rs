@@ -9,11 +9,11 @@ use super::{Layer, Next, stamped::Stamped};
 use crate::{
     AttachOptions, ByteStream, Call, Capabilities, Container, ContainerFilter, ContainerId, ContainerStats,
     ContainerStatus, ContainerSummary, Context, CreateOptions, Driver, DriverInfo, Error, ErrorKind,
-    EventStream, Exec, ExecOutput, ExecSession, ExitStatus, FilesystemUsage, Health, ImageFilter,
+    EventStream, Exec, ExecOutput, ExecSession, ExitStatus, FilesystemUsage, Health, ImageFilter, ImageMount,
     ImageStatus, ImageStore, Leftover, LogOptions, LogStream, Operation, Pod, PodFilter, PodId, PodRun,
     PodStats, PodStatus, PodSummary, PortStream, PullOptions, PullStream, Result, RunOptions, StopOptions,
     helpers::image_ref::ImageReference,
-    spec::{ContainerSpec, ExecSpec, PodSpec, Resources},
+    spec::{ContainerSpec, ExecSpec, ImageMountSpec, PodSpec, Resources},
 };
 
 /// A driver and its layers, outermost first; itself a driver. It is the one place where calls are taken apart, so that a
@@ -330,5 +330,21 @@ impl ImageStore for Stack {
 
     async fn filesystem(&self, cx: &Context) -> Result<Vec<FilesystemUsage>> {
         through!(self, cx, Call::ImageFilesystem, driver_images.filesystem())
+    }
+
+    async fn mount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
+        through!(self, cx, Call::ImageMount { pod, spec }, driver_images.mount(pod, spec))
+    }
+
+    async fn unmount(&self, cx: &Context, pod: &PodId, id: &str) -> Result<()> {
+        through!(self, cx, Call::ImageUnmount { pod, id }, driver_images.unmount(pod, id))
+    }
+
+    async fn remount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
+        through!(self, cx, Call::ImageRemount { pod, spec }, driver_images.remount(pod, spec))
+    }
+
+    async fn mounts(&self, cx: &Context, pod: &PodId) -> Result<Vec<ImageMount>> {
+        through!(self, cx, Call::ImageMounts { pod }, driver_images.mounts(pod))
     }
 }

@@ -35,7 +35,7 @@ impl Timeout {
         use Operation as O;
         let base = match call.operation() {
             O::Ping | O::PodStatus | O::PodList | O::ContainerStatus | O::ContainerList => self.read,
-            O::ImageStatus | O::ImageList | O::ImageFilesystem => self.read,
+            O::ImageStatus | O::ImageList | O::ImageFilesystem | O::ImageMounts => self.read,
             O::PodStats | O::PodListStats | O::ContainerStats | O::ContainerListStats => self.read,
             // Of these the beginning; they last as long as they are held.
             O::PodPortForward | O::ContainerCopyOut | O::ExecStart | O::ExecAttach => self.read,
@@ -43,6 +43,7 @@ impl Timeout {
             O::PodStop | O::PodRemove | O::ContainerStart | O::ContainerStop | O::ContainerRemove => {
                 self.write
             }
+            O::ImageMount | O::ImageUnmount | O::ImageRemount => self.write,
             O::ImageRemove | O::Reap | O::Settle => self.write,
             // Creating may pull.
             O::PodRun | O::ContainerCreate => self.run,

@@ -13,7 +13,7 @@ pub trait DriverOptions: Serialize + DeserializeOwned {
 }
 
 /// Driver options by key. A driver refuses a spec with a key that it does not know, so an option is never ignored.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Extensions(BTreeMap<String, serde_json::Value>);
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ImageId, spec::Bytes};
+use crate::{ImageId, PodId, spec::Bytes};
 
 /// An image that the system has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,23 @@ pub struct ImageStatus {
     pub user: Option<String>,
     /// Whether the system keeps it from being collected.
     pub pinned: Option<bool>,
+}
+
+/// An image that is mounted in a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImageMount {
+    /// Its name within the pod.
+    pub id: String,
+    /// The pod.
+    pub pod: PodId,
+    /// Where its files are, as the pod's consumers see it.
+    pub mountpoint: String,
+    /// Where its files are on this host, if they can be read here.
+    pub path: Option<PathBuf>,
+    /// When it was mounted.
+    pub mounted_at: Option<Timestamp>,
 }
 
 /// A step of a pull.
@@ -63,6 +80,14 @@ impl ImageStatus {
     #[must_use]
     pub fn new(id: ImageId) -> Self {
         Self { id, tags: Vec::new(), digests: Vec::new(), size: None, user: None, pinned: None }
+    }
+}
+
+impl ImageMount {
+    /// A mount of which only this is known.
+    #[must_use]
+    pub fn new(id: impl Into<String>, pod: PodId, mountpoint: impl Into<String>) -> Self {
+        Self { id: id.into(), pod, mountpoint: mountpoint.into(), path: None, mounted_at: None }
     }
 }
 

@@ -12,6 +12,6 @@ pub use container::{ContainerPhase, ContainerStatus, ContainerSummary};
 pub use event::Event;
 pub use exit::{ExitCause, ExitStatus};
 pub use health::{Condition, Health};
-pub use image::{FilesystemUsage, ImageStatus, PullEvent};
+pub use image::{FilesystemUsage, ImageMount, ImageStatus, PullEvent};
 pub use pod::{PodPhase, PodRun, PodStatus, PodSummary, StartedContainer};
 pub use stats::{ContainerStats, CpuStats, InterfaceStats, MemoryStats, PodStats};

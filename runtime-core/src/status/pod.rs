@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ContainerSummary;
-use crate::{ContainerId, Error, PodId};
+use crate::{ContainerId, Error, PodId, spec::Extensions};
 
 /// What [`Pod::run`](crate::Pod::run) made or took over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,9 @@ pub struct PodStatus {
     pub addresses: Vec<IpAddr>,
     /// Its containers.
     pub containers: Vec<ContainerSummary>,
+    /// What only this system knows of it, in a type of its driver's.
+    #[serde(default, skip_serializing_if = "Extensions::is_empty")]
+    pub extensions: Extensions,
 }
 
 /// Where a pod is in its life.
@@ -147,6 +150,7 @@ impl PodStatus {
             system_state: system_state.into(),
             addresses: Vec::new(),
             containers: Vec::new(),
+            extensions: Extensions::default(),
         }
     }
 }

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ContainerId, FilesystemUsage, PodId, spec::Bytes};
+use crate::{
+    ContainerId, FilesystemUsage, PodId,
+    spec::{Bytes, Extensions},
+};
 
 /// What a container uses. What the system does not measure is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,9 @@ pub struct PodStats {
     pub processes: Option<u64>,
     /// Its containers that run.
     pub containers: Vec<ContainerStats>,
+    /// What only this system measures, in a type of its driver's.
+    #[serde(default, skip_serializing_if = "Extensions::is_empty")]
+    pub extensions: Extensions,
 }
 
 /// Use of processors.
@@ -123,6 +129,7 @@ impl PodStats {
             network: Vec::new(),
             processes: None,
             containers: Vec::new(),
+            extensions: Extensions::default(),
         }
     }
 }

@@ -74,6 +74,21 @@ pub(crate) fn call(cx: &Context, call: &Call<'_>) -> Result<()> {
             filter.pod.as_ref().map_or(Ok(()), |pod| id("filter.pod", pod.as_str()))?;
             labels("filter.labels", &filter.labels)
         }
+        Call::ImageMount { pod, spec } | Call::ImageRemount { pod, spec } => {
+            id("pod", pod.as_str())?;
+            mount_id("spec.id", &spec.id)?;
+            if spec.source.is_empty() {
+                return Err(Error::invalid("spec.source", "must not be empty"));
+            }
+            text("spec.source", &spec.source)?;
+            let mut prefetch = spec.prefetch.iter().enumerate();
+            prefetch.try_for_each(|(index, path)| absolute(format_args!("spec.prefetch[{index}]"), path))
+        }
+        Call::ImageUnmount { pod, id: mount } => {
+            id("pod", pod.as_str())?;
+            mount_id("id", mount)
+        }
+        Call::ImageMounts { pod } => id("pod", pod.as_str()),
         Call::ImagePull { options, .. } => {
             if options.no_progress_limit == Some(Duration::ZERO) {
                 return Err(Error::invalid("noProgressLimit", "must not be zero"));
@@ -120,6 +135,22 @@ fn id(field: &str, id: &str) -> Result<()> {
         return Err(Error::invalid(field, "must not be empty"));
     }
     text(field, id)
+}
+
+/// The name of a mount becomes a directory's.
+fn mount_id(field: &str, id: &str) -> Result<()> {
+    const MAX_LENGTH: usize = 255;
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
+    let reason = match id {
+        "" => "must not be empty".to_owned(),
+        "." | ".." => "would leave its directory".to_owned(),
+        _ if id.len() > MAX_LENGTH => format!("is longer than {MAX_LENGTH} bytes"),
+        _ if !id.bytes().all(is_allowed) => {
+            format!("{id:?} has something else than letters, digits, _, +, - and . in it")
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(field, reason))
 }
 
 /// A stop needs its grace period and a margin; a deadline that cuts it would turn a graceful end into a kill.

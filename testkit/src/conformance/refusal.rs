@@ -13,9 +13,9 @@ use runtime_core::{
     helpers::arch::Architecture,
     layer::{Layer, Next},
     spec::{
-        Bytes, ContainerSpec, CpuQuota, Device, DnsConfig, ExecSpec, HugepageLimit, IdMapping, MilliCpu,
-        Mount, MountPropagation, MountSource, NamespaceMode, Namespaces, PodSpec, PortMapping,
-        RegistryCredentials, Resources, RestartPolicy, SeLinuxOptions, SecurityProfile,
+        Bytes, ContainerSpec, CpuQuota, Device, DnsConfig, ExecSpec, HugepageLimit, IdMapping,
+        ImageMountSpec, MilliCpu, Mount, MountPropagation, MountSource, NamespaceMode, Namespaces, PodSpec,
+        PortMapping, RegistryCredentials, Resources, RestartPolicy, SeLinuxOptions, SecurityProfile,
         SupplementalGroupsPolicy, SwapLimit, UserNamespace, Volume, VolumeSource, WindowsContainerOptions,
         WindowsPodOptions,
     },
@@ -64,6 +64,7 @@ fn is_description(capability: Capability) -> bool {
         Capability::PodDurable
             | Capability::PodNetwork
             | Capability::ContainerRootfs
+            | Capability::ImageMountPath
             | Capability::ExecSignal
     )
 }
@@ -93,11 +94,16 @@ fn names(env: &Env, error: &runtime_core::Error, capability: Capability) -> Verd
     let basic: &[Capability] = match capability {
         Capability::ExecStdin => &[Capability::ExecStream],
         Capability::ExecResize => &[Capability::ExecStream, Capability::ExecTty],
+        Capability::ImageMountPrefetch => &[Capability::ImageMount],
+        _ if matches!(capability.name().split_once('.'), Some(("image", _))) => &[],
         _ if capability.name().contains("mount") => &[Capability::ContainerMounts],
         _ => &[],
     };
     let named = error.context().iter().find(|(key, _)| *key == "capability").map(|(_, name)| name.as_str());
+    let lacks_containers =
+        !env.has(Capability::PodContainers) && named == Some(Capability::PodContainers.name());
     let expected = named == Some(capability.name())
+        || lacks_containers
         || basic.iter().any(|basic| !env.has(*basic) && named == Some(basic.name()));
     ensure!(expected, "the error does not name {capability}: {error}");
     ensure!(error.driver().is_some(), "the error does not name the driver: {error}");
@@ -112,6 +118,7 @@ async fn sample(env: &Env, client: &Client, capability: Capability) -> Result<()
     let container = client.container(unknown);
     let pod = client.pod(unknown);
     let image = env.image("guest");
+    let mount = ImageMountSpec::new("image", "/wharf-conformance-unknown");
     match capability {
         C::PodStop => pod.stop(&Default::default()).await,
         C::PodRemove => pod.remove().await,
@@ -132,7 +139,7 @@ async fn sample(env: &Env, client: &Client, capability: Capability) -> Result<()
         C::ContainerLogsTail => container.logs(&LogOptions::default().with_tail(1)).await.map(drop),
         C::PodExisting => {
             let options = RunOptions::default().with_existing(ExistingPolicy::Adopt);
-            client.run_pod_with(&env.pod_running(["pause"]), &options).await.map(drop)
+            client.run_pod_with(&sample_pod(env, capability), &options).await.map(drop)
         }
         C::PodForceKill => pod.stop(&StopOptions::now().with_force_kill()).await,
         C::PodEvents => client.events().await.map(drop),
@@ -175,11 +182,29 @@ async fn sample(env: &Env, client: &Client, capability: Capability) -> Result<()
         C::ImageList => client.images().list(&ImageFilter::default()).await.map(drop),
         C::ImageRemove => client.images().remove("127.0.0.1:1/wharf-conformance-unknown:1").await,
         C::ImageFilesystem => client.images().filesystem().await.map(drop),
+        C::ImageMount => client.images().mount(pod.id(), &mount).await.map(drop),
+        C::ImageMountPrefetch => {
+            client.images().mount(pod.id(), &mount.with_prefetch(["/etc"])).await.map(drop)
+        }
+        C::ImageRemount => client.images().remount(pod.id(), &mount).await.map(drop),
+        C::ImageUnmount => client.images().unmount(pod.id(), &mount.id).await,
+        C::ImageMounts => client.images().mounts(pod.id()).await.map(drop),
         field_of_a_pod => {
-            let mut spec = env.pod_running(["pause"]);
+            let mut spec = sample_pod(env, field_of_a_pod);
             ask_for(&mut spec, field_of_a_pod);
             client.run_pod_with(&spec, &RunOptions::default()).await.map(drop)
         }
+    }
+}
+
+/// A pod that asks for nothing special: with a container, where that is not special itself.
+fn sample_pod(env: &Env, capability: Capability) -> PodSpec {
+    let is_of_containers = matches!(capability, Capability::PodContainers | Capability::PodInitContainers)
+        || capability.name().starts_with("container.");
+    if is_of_containers || env.has(Capability::PodContainers) {
+        env.pod_running(["pause"])
+    } else {
+        env.pod()
     }
 }
 
@@ -200,7 +225,8 @@ fn exec(capability: Capability) -> ExecSpec {
 fn ask_for(pod: &mut PodSpec, capability: Capability) {
     use Capability as C;
     let mapping = vec![IdMapping { host_id: 100_000, container_id: 0, length: 65_536 }];
-    let container: &mut ContainerSpec = &mut pod.containers[0];
+    let mut none = ContainerSpec::default();
+    let container = pod.containers.first_mut().unwrap_or(&mut none);
     match capability {
         C::PodWithoutContainers => pod.containers.clear(),
         C::PodInitContainers => {

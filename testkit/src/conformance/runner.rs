@@ -158,7 +158,11 @@ fn selects_refusal(arguments: &Arguments, capability: Capability) -> bool {
 /// Why a case can't run here.
 fn missing(shared: &Shared, case: &Case) -> Option<String> {
     let capabilities = shared.connected.driver.capabilities();
-    let all = || case.proves.iter().chain(case.needs);
+    // What says nothing else runs containers.
+    let without_containers =
+        case.proves.iter().chain(case.needs).any(|named| *named == Capability::PodWithoutContainers);
+    let implied = (!without_containers).then_some(&Capability::PodContainers);
+    let all = || case.proves.iter().chain(case.needs).chain(implied);
     if let Some(capability) = all().find(|capability| !capabilities.has(**capability)) {
         return Some(format!("the driver does not declare {capability}"));
     }

@@ -14,6 +14,7 @@ const ALWAYS: &[C] = &[
     C::PodRemove,
     C::PodStatus,
     C::PodList,
+    C::PodContainers,
     C::PodWithoutContainers,
     C::PodInitContainers,
     C::PodLogDirectory,

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use runtime_core::{
-    Call, Context, FilesystemUsage, ImageFilter, ImageId, ImageStatus, ImageStore, Object, PullEvent,
-    PullOptions, PullStream, Result,
+    Call, Context, Error, FilesystemUsage, ImageFilter, ImageId, ImageMount, ImageStatus, ImageStore, Object,
+    Operation, PodId, PullEvent, PullOptions, PullStream, Result,
     helpers::{image_ref::ImageReference, no_progress},
-    spec::Bytes,
+    spec::{Bytes, ImageMountSpec},
 };
 
 use super::{MemoryDriver, error::convert, translate};
@@ -70,6 +70,26 @@ impl ImageStore for MemoryDriver {
         usage.inodes_used = Some(files);
         usage.measured_at = Some(jiff::Timestamp::now());
         Ok(vec![usage])
+    }
+
+    async fn mount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
+        self.admit(cx, &Call::ImageMount { pod, spec })?;
+        Err(Error::unsupported(Operation::ImageMount))
+    }
+
+    async fn unmount(&self, cx: &Context, pod: &PodId, id: &str) -> Result<()> {
+        self.admit(cx, &Call::ImageUnmount { pod, id })?;
+        Err(Error::unsupported(Operation::ImageUnmount))
+    }
+
+    async fn remount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
+        self.admit(cx, &Call::ImageRemount { pod, spec })?;
+        Err(Error::unsupported(Operation::ImageRemount))
+    }
+
+    async fn mounts(&self, cx: &Context, pod: &PodId) -> Result<Vec<ImageMount>> {
+        self.admit(cx, &Call::ImageMounts { pod })?;
+        Err(Error::unsupported(Operation::ImageMounts))
     }
 }
 

@@ -7,11 +7,11 @@ use mockall::mock;
 use runtime_core::{
     AttachOptions, ByteStream, Container, ContainerFilter, ContainerId, ContainerStats, ContainerStatus,
     ContainerSummary, Context, CreateOptions, EventStream, Exec, ExecOutput, ExecSession, ExitStatus,
-    FilesystemUsage, ImageFilter, ImageStatus, ImageStore, LogOptions, LogStream, Pod, PodFilter, PodId,
-    PodRun, PodStats, PodStatus, PodSummary, PortStream, PullOptions, PullStream, Result, RunOptions,
+    FilesystemUsage, ImageFilter, ImageMount, ImageStatus, ImageStore, LogOptions, LogStream, Pod, PodFilter,
+    PodId, PodRun, PodStats, PodStatus, PodSummary, PortStream, PullOptions, PullStream, Result, RunOptions,
     StopOptions,
     helpers::image_ref::ImageReference,
-    spec::{ContainerSpec, ExecSpec, PodSpec, Resources},
+    spec::{ContainerSpec, ExecSpec, ImageMountSpec, PodSpec, Resources},
 };
 
 mock! {
@@ -94,5 +94,9 @@ mock! {
         async fn list(&self, cx: &Context, filter: &ImageFilter) -> Result<Vec<ImageStatus>>;
         async fn remove(&self, cx: &Context, image: &ImageReference) -> Result<()>;
         async fn filesystem(&self, cx: &Context) -> Result<Vec<FilesystemUsage>>;
+        async fn mount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount>;
+        async fn unmount(&self, cx: &Context, pod: &PodId, id: &str) -> Result<()>;
+        async fn remount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount>;
+        async fn mounts(&self, cx: &Context, pod: &PodId) -> Result<Vec<ImageMount>>;
     }
 }

@@ -14,7 +14,7 @@ use crate::conformance::{
 };
 
 cases! { Lifecycle;
-    status_tells_what_was_asked_for: proves [PodRun, PodStatus, ContainerStatus], needs [];
+    status_tells_what_was_asked_for: proves [PodRun, PodContainers, PodStatus, ContainerStatus], needs [];
     a_pod_without_containers: proves [PodWithoutContainers], needs [PodRun, PodStatus];
     several_containers_start: proves [PodRun], needs [PodStatus, ContainerStatus];
     a_container_is_added_to_a_running_pod: proves [ContainerCreate, ContainerStart], needs [PodRun, ContainerStatus];

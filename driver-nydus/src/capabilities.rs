@@ -1,0 +1,14 @@
+//! What the driver can do.
+
+use runtime_core::{Capabilities, Capability as C};
+
+use crate::{config::Config, driver::NAME};
+
+/// Whatever the mode.
+const ALWAYS: &[C] =
+    &[C::PodRun, C::PodStop, C::PodRemove, C::PodStatus, C::PodList, C::PodDurable, C::PodWithoutContainers];
+
+/// What daemons that are run like this can do.
+pub(crate) fn of(_: &Config) -> Capabilities {
+    Capabilities::none().native(ALWAYS.iter().copied()).with_extension(NAME)
+}
