@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn names_the_field_and_the_driver() {
         let spec = PodSpec::new("p").with_container(ContainerSpec::new("c", "image:1").with_env("A", "b"));
-        let capabilities = Capabilities::none().native([Capability::PodRun]);
+        let capabilities = Capabilities::none().native([Capability::PodRun, Capability::PodContainers]);
         let error = admit_pod(&capabilities, &spec).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(
@@ -132,7 +132,7 @@ mod tests {
     fn refuses_options_of_another_driver() {
         let mut spec = PodSpec::new("p").with_container(ContainerSpec::new("c", "image:1"));
         spec.extensions = serde_json::from_str(r#"{"other": {"x": 1}}"#).unwrap();
-        let capabilities = Capabilities::none().native([Capability::PodRun]);
+        let capabilities = Capabilities::none().native([Capability::PodRun, Capability::PodContainers]);
         let error = admit_pod(&capabilities, &spec).unwrap_err();
         assert!(error.message().contains("extensions.other"), "{error}");
         admit_pod(&capabilities.with_extension("other"), &spec).unwrap();

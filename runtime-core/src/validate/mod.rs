@@ -193,3 +193,36 @@ fn text(field: &str, text: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PodId, spec::ImageMountSpec};
+
+    fn mount(spec: &ImageMountSpec) -> Result<()> {
+        call(&Context::background(), &Call::ImageMount { pod: &PodId::new("p"), spec })
+    }
+
+    #[test]
+    fn ids_of_mounts_are_names_of_directories() {
+        let longest = "a".repeat(255);
+        for id in ["a", "0.b-c_d+e", "...", ".a", &longest] {
+            mount(&ImageMountSpec::new(id, "/b")).unwrap();
+        }
+        let too_long = "a".repeat(256);
+        for id in ["", ".", "..", "a/b", "../a", "a b", "a%2fb", "a\nb", "ä", "a\0", &too_long] {
+            let error = mount(&ImageMountSpec::new(id, "/b")).unwrap_err();
+            assert_eq!(error.field(), Some("spec.id"), "{id:?}");
+            let pod = PodId::new("p");
+            let error = call(&Context::background(), &Call::ImageUnmount { pod: &pod, id }).unwrap_err();
+            assert_eq!(error.field(), Some("id"), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_mount_fetches_ahead_is_absolute() {
+        let spec = ImageMountSpec::new("a", "/b").with_prefetch(["/etc", "usr"]);
+        assert_eq!(mount(&spec).unwrap_err().field(), Some("spec.prefetch[1]"));
+        assert_eq!(mount(&ImageMountSpec::new("a", "")).unwrap_err().field(), Some("spec.source"));
+    }
+}
