@@ -1,4 +1,4 @@
-//! Many at once: a pod with several containers, many pods.
+//! Many pods at once.
 
 use std::{path::Path, time::Duration};
 
@@ -13,42 +13,11 @@ use crate::{
     target::Target,
 };
 
-const CONTAINERS: usize = 4;
-
-/// The most that a pod of four containers may take, against the raw calls one after the other.
-const MAX_FOUR_CONTAINERS: f64 = 0.5;
-
 /// The most that many pods at once may take, against as many raw ones at once.
 const MAX_CROWD: f64 = 1.05;
 
-/// Prints a row for a pod of four containers, from its creation until all of them run.
-pub(crate) async fn four_containers(target: &Target, quick: bool) -> Result<()> {
-    let pairs = if quick { 2 } else { 30 };
-    let (mut made, mut made_raw) = (0, 0);
-    let times = in_turns(
-        pairs,
-        async || {
-            made += 1;
-            let spec = target.spec_of(&format!("four-{made}"), CONTAINERS);
-            let (pod, time) = timed(async { Ok(target.client.run_pod(&spec).await?) }).await?;
-            pod.remove().await?;
-            Ok(time)
-        },
-        async || {
-            made_raw += 1;
-            let spec = target.spec_of(&format!("raw-four-{made_raw}"), CONTAINERS);
-            let (pod, time) = timed(target.raw.run(&spec, target.logs())).await?;
-            target.raw.remove(&pod, &spec.name, target.logs()).await?;
-            Ok(time)
-        },
-    );
-    let what = format!("pod of {CONTAINERS} containers until all run, {}", target.name);
-    println!("{}", Row::new(what, Goal::Ratio(MAX_FOUR_CONTAINERS), &times.await?));
-    Ok(())
-}
-
 /// Prints a row for many pods that are run at the same time. One that fails ends the measuring.
-pub(crate) async fn many_pods(target: &Target, quick: bool) -> Result<()> {
+pub(crate) async fn measure(target: &Target, quick: bool) -> Result<()> {
     let (pods, pairs) = if quick { (10, 1) } else { (100, 5) };
     let (mut round, mut raw_round) = (0, 0);
     let times = in_turns(

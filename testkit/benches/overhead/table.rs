@@ -56,8 +56,8 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Spread { median, sure: [low, high], min, max } = self.compared;
         let (unit, goal) = match self.goal {
-            Goal::Ratio(goal) => ("", format!("≤ {goal}")),
-            Goal::Added(goal) => (" µs added", format!("≤ {goal} µs added")),
+            Goal::Ratio(goal) => ("", format!("≤ {}", rounded(goal))),
+            Goal::Added(goal) => (" µs added", format!("≤ {} µs added", rounded(goal))),
         };
         let [ours, reference] = self.times.map(time);
         write!(
@@ -67,6 +67,11 @@ impl fmt::Display for Row {
             self.verdict()
         )
     }
+}
+
+/// To three decimals, for reading alone: the verdict is by the whole number.
+fn rounded(goal: f64) -> f64 {
+    (goal * 1000.0).round() / 1000.0
 }
 
 fn time(micros: f64) -> String {

@@ -6,13 +6,13 @@ use tempfile::TempDir;
 use testkit::{
     engine::{Engine, EngineOptions},
     fake_cri::{Calls, FakeCri, FakeCriOptions},
-    image::{guest, standard},
+    image::{Digest, Image, guest, standard},
     memory::STATE_DIR_VARIABLE,
     registry::{self, Registry},
 };
 use url::Url;
 use wharf::{
-    Client, PodFilter, PullOptions,
+    Client, ImageFilter, PodFilter, PullOptions,
     cri::Config,
     spec::{ContainerSpec, PodSpec},
 };
@@ -36,6 +36,19 @@ impl Images {
         }
         Ok(Self(registry))
     }
+
+    /// Serves another image; returns its reference.
+    pub(crate) fn add(&self, repository: &str, image: &Image) -> String {
+        self.0.push(repository, standard::TAG, image);
+        self.0.reference(repository, standard::TAG)
+    }
+
+    /// How often a blob was asked for.
+    pub(crate) fn served(&self, blob: &Digest) -> usize {
+        let wanted = format!("/blobs/{blob}");
+        let requests = self.0.requests();
+        requests.iter().filter(|request| request.method == "GET" && request.path.ends_with(&wanted)).count()
+    }
 }
 
 /// The runtime. Call [`finish_after`](Self::finish_after), which removes what was made on it.
@@ -48,6 +61,7 @@ pub(crate) struct Target {
     /// Without wharf.
     pub(crate) raw: Raw,
     image: String,
+    registry: String,
     run: String,
     logs: TempDir,
     fake: Option<(FakeCri, Engine)>,
@@ -81,7 +95,8 @@ impl Target {
         let image = images.0.reference("guest", standard::TAG);
         client.images().pull(&image, &PullOptions::default()).await?;
         let run = format!("r{:x}", jiff::Timestamp::now().as_nanosecond());
-        Ok(Self { name, client, raw, image, run, logs, fake: None })
+        let registry = images.0.address();
+        Ok(Self { name, client, raw, image, registry, run, logs, fake: None })
     }
 
     /// A pod of one container that idles until it is told to end.
@@ -91,12 +106,17 @@ impl Target {
 
     /// A pod of so many such containers, the first of which is `main`.
     pub(crate) fn spec_of(&self, name: &str, containers: usize) -> PodSpec {
+        self.spec_with(name, &vec![self.image.clone(); containers])
+    }
+
+    /// A pod of such containers, of these images.
+    pub(crate) fn spec_with(&self, name: &str, images: &[String]) -> PodSpec {
         // Without a uid the name alone tells pods apart, here as for CRI.
         let mut spec = PodSpec::new(name).with_namespace(&self.run).with_label(LABEL, &self.run);
         spec.uid = Some(format!("{}-{name}", self.run));
-        for number in 0..containers {
+        for (number, image) in images.iter().enumerate() {
             let name = if number == 0 { "main".to_owned() } else { format!("more-{number}") };
-            let container = ContainerSpec::new(name, &self.image).with_command(["/guest", "pause"]);
+            let container = ContainerSpec::new(name, image).with_command(["/guest", "pause"]);
             spec = spec.with_container(container);
         }
         spec
@@ -112,7 +132,7 @@ impl Target {
         self.fake.as_ref().map(|(fake, _)| fake.calls())
     }
 
-    /// Does the work, then removes the pods and the image, whatever came of it or if it is interrupted.
+    /// Does the work, then removes the pods and the images, whatever came of it or if it is interrupted.
     pub(crate) async fn finish_after<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let done = tokio::select! {
             done = work => done,
@@ -129,7 +149,12 @@ impl Target {
         for pod in self.client.list_pods(&PodFilter::default().with_label(LABEL, &self.run)).await? {
             self.client.pod(pod.id).remove().await?;
         }
-        self.client.images().remove(&self.image).await?;
+        let images = self.client.images();
+        for image in images.list(&ImageFilter::default()).await? {
+            for tag in image.tags.iter().filter(|tag| tag.starts_with(&format!("{}/", self.registry))) {
+                images.remove(tag).await?;
+            }
+        }
         if let Some((_, engine)) = &self.fake {
             engine.shutdown().await?;
         }
