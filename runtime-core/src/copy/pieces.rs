@@ -14,7 +14,7 @@ use crate::{ByteStream, Error, ErrorKind, Result};
 /// How large a piece is that is written.
 const PIECE_BYTES: usize = 64 * 1024;
 /// How many pieces wait at most.
-const PIECES: usize = 4;
+pub(super) const PIECES: usize = 4;
 /// The most that may follow an archive's end mark: archives are filled up to a multiple of their writer's block.
 const MAX_PADDING: usize = 1 << 20;
 

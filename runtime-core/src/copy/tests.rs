@@ -10,10 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
-use tokio::task::spawn_blocking;
+use futures::{StreamExt, stream};
+use tokio::{
+    sync::{oneshot, watch},
+    task::spawn_blocking,
+};
 
-use super::*;
+use super::{pieces::PIECES, *};
 use crate::{ByteStream, Error, ErrorKind, Result};
 
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -36,40 +39,44 @@ fn counted(pieces: usize, taken: &Arc<AtomicUsize>) -> ByteStream {
 
 #[tokio::test]
 async fn a_writer_waits_for_who_reads() {
-    let written = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&written);
+    const ALL: usize = 200;
+    let (count, mut written) = watch::channel(0);
     let mut stream = read_with(|mut writer| {
         aside(move || {
-            for _ in 0..1000 {
+            for _ in 0..ALL {
                 writer.write_all(&[1; 64 * 1024]).map_err(|_| failed())?;
-                count.fetch_add(64 * 1024, Ordering::SeqCst);
+                count.send_modify(|count| *count += 1);
             }
             Ok(())
         })
     });
-    stream.next().await.unwrap().unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(written.load(Ordering::SeqCst) <= 8 * 64 * 1024, "{written:?}");
-    let rest: usize =
-        stream.map_ok(|piece| piece.len()).try_fold(0, |a, b| async move { Ok(a + b) }).await.unwrap();
-    assert_eq!(rest, 999 * 64 * 1024);
+    for read in 1..=ALL {
+        assert_eq!(stream.next().await.unwrap().unwrap().len(), 64 * 1024);
+        // It goes as far as there is room, and no further.
+        let room = ALL.min(read + PIECES);
+        assert_eq!(*written.wait_for(|written| *written >= room).await.unwrap(), room);
+    }
+    assert!(stream.next().await.is_none());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_reader_holds_up_who_sends() {
     let taken = Arc::new(AtomicUsize::new(0));
-    let (go, gone) = std::sync::mpsc::channel::<()>();
-    let sending = tokio::spawn(write_with(counted(1000, &taken), |mut reader| {
+    let (go, gone) = oneshot::channel();
+    let sending = tokio::spawn(write_with(counted(1000, &taken), |mut reader| async move {
+        let () = gone.await.unwrap();
         aside(move || {
-            let _ = gone.recv();
             let mut bytes = Vec::new();
             reader.read_to_end(&mut bytes).map_err(|_| failed())?;
             Ok(bytes.len())
         })
+        .await
     }));
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(taken.load(Ordering::SeqCst) <= 6, "{taken:?}");
-    drop(go);
+    // Over once nothing has anything to do.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // One more than there is room for is in the sender's hand.
+    assert_eq!(taken.load(Ordering::SeqCst), PIECES + 1);
+    go.send(()).unwrap();
     assert_eq!(sending.await.unwrap().unwrap(), 1000 * 64 * 1024);
 }
 
