@@ -10,14 +10,15 @@ use std::{
     time::Duration,
 };
 
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::BoxFuture};
 use runtime_core::{
     Capability, Client, ContainerHandle, Driver, ErrorKind, ExecOutput, LogLine, LogOptions, PodFilter,
     PodHandle, Result, layer,
     spec::{ContainerSpec, ExecSpec, PodSpec},
 };
+use tokio::time::Instant;
 
-use super::{Able, Connected, Failure, Held, Runtime, capture::Capture};
+use super::{Able, Connected, Failure, Held, Runtime, capture::Capture, case::ensure};
 use crate::{
     image::{Image, guest, shell, standard},
     proxy::FaultProxy,
@@ -27,6 +28,9 @@ use crate::{
 const NAMESPACE: &str = "conformance";
 const LABEL_RUN: &str = "conformance/run";
 const LABEL_CASE: &str = "conformance/case";
+
+/// Runtimes measure files now and then only.
+const IN_TIME: Duration = Duration::from_secs(40);
 
 /// What all cases of a run share.
 pub(super) struct Shared {
@@ -393,6 +397,25 @@ pub(super) fn guest_command<const N: usize>(command: [&str; N]) -> ExecSpec {
 /// All lines that the options let through.
 pub(super) async fn lines(container: &ContainerHandle, options: &LogOptions) -> Result<Vec<LogLine>> {
     container.logs(options).await?.try_collect().await
+}
+
+/// Asks until the answer is as it must become.
+pub(super) async fn until<'a, T>(
+    what: &str,
+    ask: impl Fn() -> BoxFuture<'a, Result<T>>,
+    is_so: impl Fn(&T) -> bool,
+) -> Result<T, Failure> {
+    let deadline = Instant::now() + IN_TIME;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let answer = ask().await?;
+        if is_so(&answer) {
+            return Ok(answer);
+        }
+        ensure!(Instant::now() < deadline, "not within {IN_TIME:?}: {what}");
+        tokio::time::sleep(pause).await;
+        pause = Duration::from_millis(500).min(pause * 2);
+    }
 }
 
 /// Fails unless an error is of this kind.

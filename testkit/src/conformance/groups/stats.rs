@@ -1,18 +1,15 @@
 //! What pods and containers use.
 
-use std::time::Duration;
-
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 use runtime_core::{
     Capability, ContainerFilter, ContainerStats, ErrorKind, PodFilter, PodHandle, PodStats, StopOptions,
     spec::{Bytes, PodSpec, Resources},
 };
-use tokio::time::Instant;
 
 use crate::conformance::{
     Env, Failure, Verdict,
     case::{cases, ensure, ensure_eq},
-    env::{guest_exec, kind_of},
+    env::{guest_exec, kind_of, until},
 };
 
 cases! { Resources;
@@ -24,28 +21,6 @@ cases! { Resources;
     a_pod_is_measured_with_its_containers: proves [PodStats], needs [PodRun, PodStop, ContainerStop];
     only_pods_that_fit_and_run_are_measured: proves [PodStats], needs [PodRun, PodStop];
     a_pods_network_is_measured: proves [PodStats], needs [PodRun, PodNetwork, PodStatus];
-}
-
-/// Runtimes measure files now and then only.
-const IN_TIME: Duration = Duration::from_secs(40);
-
-/// Asks until the answer is as it must become.
-async fn until<'a, T>(
-    what: &str,
-    ask: impl Fn() -> BoxFuture<'a, runtime_core::Result<T>>,
-    is_so: impl Fn(&T) -> bool,
-) -> Result<T, Failure> {
-    let deadline = Instant::now() + IN_TIME;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        let answer = ask().await?;
-        if is_so(&answer) {
-            return Ok(answer);
-        }
-        ensure!(Instant::now() < deadline, "not within {IN_TIME:?}: {what}");
-        tokio::time::sleep(pause).await;
-        pause = Duration::from_millis(500).min(pause * 2);
-    }
 }
 
 fn processor_time(stats: &ContainerStats) -> u64 {
