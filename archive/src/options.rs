@@ -70,6 +70,14 @@ pub struct UnpackOptions {
     pub root: Root,
 }
 
+impl UnpackOptions {
+    /// What suits a copy of what was there: everything as the archive has it, and as much as comes.
+    #[must_use]
+    pub const fn faithful(root: Root) -> Self {
+        Self { limits: Limits::NONE, links: Links::AsTheyAre, mode_mask: 0o7777, times: true, root }
+    }
+}
+
 impl Default for UnpackOptions {
     /// What suits an archive of a stranger: no set-id bits, no links that lead out, the time of now.
     fn default() -> Self {

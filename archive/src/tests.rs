@@ -317,10 +317,6 @@ fn sockets_are_not_packed() {
     assert!(matches!(pack(&nest.target(), Limits::NONE, Vec::new()), Err(TarError::UnsupportedKind { .. })));
 }
 
-fn copying(root: Root) -> UnpackOptions {
-    UnpackOptions { limits: Limits::NONE, links: Links::AsTheyAre, mode_mask: 0o7777, times: true, root }
-}
-
 #[test]
 fn a_copy_is_as_it_was() {
     let nest = Nest::new();
@@ -353,7 +349,7 @@ fn a_copy_is_as_it_was() {
         let target = nest.target().join(format!("to{number}"));
         fs::create_dir(&target).unwrap();
         let into_target = root == Root::Target;
-        unpack_with(&**archive, &target, &copying(root)).unwrap();
+        unpack_with(&**archive, &target, &UnpackOptions::faithful(root)).unwrap();
         let to = if into_target { target } else { target.join("from") };
         for name in ["set", "empty", "dangling"] {
             assert_eq!(time(&to.join(name)), time(&from.join(name)), "{name}");
@@ -387,7 +383,7 @@ fn bytes_tree(dir: &Path) -> BTreeMap<Vec<u8>, (u32, Vec<u8>)> {
 fn one_root_is_one_root_and_gets_its_name() {
     let archive = Hostile::default().dir("a").file("a/b", "x").hard_link("a/c", "a/b").end();
     let nest = Nest::new();
-    let unpack = |archive: &[u8], root| unpack_with(archive, &nest.target(), &copying(root));
+    let unpack = |archive: &[u8], root| unpack_with(archive, &nest.target(), &UnpackOptions::faithful(root));
     unpack(&archive, Root::Named("new".into())).unwrap();
     assert_eq!(tree(&nest.target()).into_keys().collect::<Vec<_>>(), ["new", "new/b", "new/c"]);
     let second = Hostile::default().file("a/b", "x").file("b", "x").end();

@@ -23,12 +23,6 @@ impl CriDriver {
         id: &ContainerId,
         resources: &Resources,
     ) -> Result<()> {
-        // Runtimes take it and do nothing with it.
-        if resources.linux.oom_score_adj.is_some() {
-            return Err(Error::unsupported(
-                "resources.linux.oomScoreAdj of a container that is made already",
-            ));
-        }
         let found = self.find_container_status(cx, id.as_str(), false).await?;
         let (container, _) = found.ok_or_else(|| missing(id))?;
         let before = container.resources.and_then(|resources| resources.linux).unwrap_or_default();

@@ -78,13 +78,7 @@ fn copies_stay_inside(bytes: &[u8]) {
     let (target, secret) = (outer.path().join("target"), outer.path().join("secret"));
     fs::create_dir(&target).expect("a directory");
     fs::write(&secret, "untouched").expect("a file");
-    let copying = |root| UnpackOptions {
-        limits: LIMITS,
-        links: Links::AsTheyAre,
-        mode_mask: 0o777,
-        times: true,
-        root,
-    };
+    let copying = |root| UnpackOptions { limits: LIMITS, ..UnpackOptions::faithful(root) };
     for root in [Root::Any, Root::Named("c".into()), Root::Target] {
         let _ = unpack_with(bytes, &target, &copying(root));
     }

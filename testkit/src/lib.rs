@@ -1,6 +1,8 @@
 //! Fakes, mocks, registry, fault proxy and the conformance suite of wharf.
 
 #[cfg(feature = "full")]
+mod accept;
+#[cfg(feature = "full")]
 pub mod conformance;
 pub mod engine;
 #[cfg(feature = "full")]

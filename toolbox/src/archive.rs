@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use ::archive::{Limits, Links, Root, TarError, UnpackOptions, pack_root, unpack_with};
+use ::archive::{Limits, Root, TarError, UnpackOptions, pack_root, unpack_with};
 
 use crate::command::{Command, USAGE};
 
@@ -57,13 +57,6 @@ fn pack(words: &[OsString]) -> u8 {
 
 fn unpack(words: &[OsString]) -> u8 {
     let [directory] = words else { return USAGE };
-    let options = UnpackOptions {
-        limits: Limits::NONE,
-        links: Links::AsTheyAre,
-        mode_mask: 0o7777,
-        times: true,
-        root: Root::Any,
-    };
     let directory = Path::new(directory);
     match fs::metadata(directory) {
         Err(source) => return told(TarError::Io { path: directory.to_owned(), source }),
@@ -72,7 +65,7 @@ fn unpack(words: &[OsString]) -> u8 {
     }
     let mut input = io::stdin().lock();
     say("ready");
-    match unpack_with(&mut input, directory, &options) {
+    match unpack_with(&mut input, directory, &UnpackOptions::faithful(Root::Any)) {
         Ok(_) => 0,
         Err(error) => {
             let code = told_later(error);

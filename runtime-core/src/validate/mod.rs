@@ -35,6 +35,12 @@ pub(crate) fn call(cx: &Context, call: &Call<'_>) -> Result<()> {
         }
         Call::ContainerUpdate { id: container, resources } => {
             id("id", container.as_str())?;
+            // A process has the score from its start. Runtimes take another one, and do nothing with it.
+            if resources.linux.oom_score_adj.is_some() {
+                return Err(Error::unsupported(
+                    "resources.linux.oomScoreAdj of a container that is made already",
+                ));
+            }
             container::resources("resources", resources)
         }
         Call::ContainerCopyOut { id: container, path } => {

@@ -10,7 +10,7 @@ use futures::{StreamExt, future};
 use runtime_core::{
     ByteStream, ContainerId, Context, Error, ErrorKind, Result,
     copy::{
-        self, Limits, Links, RemotePath, Root, TarError, UnpackOptions, pack_root, read_with, unpack_with,
+        self, Limits, RemotePath, Root, TarError, UnpackOptions, pack_root, read_with, unpack_with,
         write_with,
     },
 };
@@ -59,14 +59,7 @@ impl MemoryDriver {
                     let message = format!("{} is not a directory", target.display());
                     return Err(Error::invalid("directory", message));
                 }
-                let options = UnpackOptions {
-                    limits: Limits::NONE,
-                    links: Links::AsTheyAre,
-                    mode_mask: 0o7777,
-                    times: true,
-                    root: Root::Any,
-                };
-                unpack_with(reader, &target, &options).map(drop).map_err(|error| {
+                unpack_with(reader, &target, &UnpackOptions::faithful(Root::Any)).map(drop).map_err(|error| {
                     let error = copy::convert(error);
                     // The directory was there when this began.
                     let is_missing = error.kind() == ErrorKind::NotFound;

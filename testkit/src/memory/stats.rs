@@ -62,11 +62,6 @@ impl MemoryDriver {
         id: &ContainerId,
         resources: &Resources,
     ) -> Result<()> {
-        if resources.linux.oom_score_adj.is_some() {
-            return Err(Error::unsupported(
-                "resources.linux.oomScoreAdj of a container that is made already",
-            ));
-        }
         let container = self.engine().container(id.as_str()).map_err(convert)?;
         let Some(limit) = resources.to_linux().memory_limit else { return Ok(()) };
         let update = Update {

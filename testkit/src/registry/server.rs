@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body;
@@ -14,7 +13,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::{Answer, Body};
@@ -24,6 +22,7 @@ use super::log::{Log, Request};
 use super::refusal::Code;
 use super::script::{Action, Rule, Script, Scripted};
 use super::store::Store;
+use crate::accept::accept;
 use crate::image::{Blob, Digest, Image, ImageIndex};
 
 /// How a registry is started.
@@ -62,7 +61,10 @@ impl Registry {
         let guard = Guard::new(options.auth, options.repositories);
         let state = State { store: Store::default(), guard, script: Script::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), log: Log::new() });
-        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        let served = Arc::clone(&shared);
+        let server = tokio::spawn(async move {
+            accept(listener, "registry", |stream| connection(stream, Arc::clone(&served))).await;
+        });
         Ok(Self { address, shared, _server: AbortOnDropHandle::new(server) })
     }
 
@@ -183,30 +185,6 @@ fn insert(store: &mut Store, repository: &str, tag: Option<&str>, image: &Image)
         store.insert_blob(repository, blob.digest.clone(), blob.data.clone());
     }
     store.insert_manifest(repository, tag, image.manifest.clone());
-}
-
-/// Owns all connections, so that they end when this is dropped.
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    const NO_PAUSE: Duration = Duration::from_millis(1);
-    let mut connections = JoinSet::new();
-    let mut pause = NO_PAUSE;
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    pause = NO_PAUSE;
-                    connections.spawn(connection(stream, Arc::clone(&shared)));
-                }
-                // Mostly a lack of file descriptors, which only other connections can end.
-                Err(error) => {
-                    tracing::warn!(%error, "the registry cannot accept a connection");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,13 +14,13 @@ use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::Client;
 use super::{Grant, attach, exec, ports, spdy, websocket};
+use crate::accept::accept;
 use crate::fake_cri::connection::Connection;
 use crate::fake_cri::fake::Fake;
 
@@ -39,41 +38,22 @@ impl StreamServer {
         let address = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;
         fake.streaming.serve_at(address);
-        let task = tokio::spawn(serve(listener, Arc::clone(fake), sever));
+        let fake = Arc::clone(fake);
+        let task = tokio::spawn(async move {
+            accept(listener, "streaming", |stream| connection(stream, Arc::clone(&fake), sever.clone()))
+                .await;
+        });
         Ok(Self { _task: AbortOnDropHandle::new(task) })
     }
 }
 
-async fn serve(listener: TcpListener, fake: Arc<Fake>, sever: CancellationToken) {
-    const NO_PAUSE: Duration = Duration::from_millis(1);
-    let mut connections = JoinSet::new();
-    let mut pause = NO_PAUSE;
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    pause = NO_PAUSE;
-                    // Interactive streams are of small pieces. A socket that refuses this works all the same.
-                    let _ = stream.set_nodelay(true);
-                    let io = TokioIo::new(Connection::new(stream, sever.clone()));
-                    let fake = Arc::clone(&fake);
-                    connections.spawn(async move {
-                        let service = service_fn(|request| respond(Arc::clone(&fake), request));
-                        let connection = http1::Builder::new().serve_connection(io, service).with_upgrades();
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "a connection to the stream server broke off");
-                        }
-                    });
-                }
-                // Mostly a lack of file descriptors, which only other connections can end.
-                Err(error) => {
-                    tracing::warn!(%error, "the stream server can't accept");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
-                }
-            },
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-        }
+async fn connection(stream: TcpStream, fake: Arc<Fake>, sever: CancellationToken) {
+    // Interactive streams are of small pieces. A socket that refuses this works all the same.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(Connection::new(stream, sever));
+    let service = service_fn(|request| respond(Arc::clone(&fake), request));
+    if let Err(error) = http1::Builder::new().serve_connection(io, service).with_upgrades().await {
+        tracing::debug!(%error, "a connection to the stream server broke off");
     }
 }
 
