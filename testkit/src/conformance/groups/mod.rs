@@ -1,6 +1,7 @@
 //! The cases, a file a group.
 
 mod bad_input;
+mod broken_copies;
 mod cancellation;
 mod contract;
 mod copy;
@@ -47,6 +48,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         streaming::CASES,
         logs::CASES,
         copy::CASES,
+        broken_copies::CASES,
         images::CASES,
         pulling::CASES,
         stalled_pulls::CASES,
