@@ -32,7 +32,12 @@ impl Container for CriDriver {
             return Err(missing(id));
         }
         let request = cri::StartContainerRequest { container_id: id.as_str().to_owned() };
-        match self.client().start_container(cx, request).await {
+        let client = self.client().clone();
+        // One that is cut in the middle can leave containerd 1.6 with a process that it doesn't know, and a container that it
+        // can't remove.
+        let starting =
+            self.janitor().finish(cx, |cx| async move { Ok(client.start_container(&cx, request).await) });
+        match starting.await? {
             Ok(_) => Ok(()),
             Err(refusal) => Err(self.why_not_started(refusal, cx, id).await),
         }

@@ -205,6 +205,10 @@ impl Kill for ByHelper {
     async fn send(&self, signal: Signal) -> Result<()> {
         self.0.send(&Context::background().with_timeout(HELPER_TIMEOUT), signal).await
     }
+
+    async fn has_ended(&self) -> Result<bool> {
+        self.0.has_ended(&Context::background().with_timeout(HELPER_TIMEOUT)).await
+    }
 }
 
 #[cfg(test)]

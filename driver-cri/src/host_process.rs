@@ -147,22 +147,33 @@ impl Search {
     }
 }
 
-#[async_trait]
-impl Kill for HostProcess {
-    async fn send(&self, signal: Signal) -> Result<()> {
+impl HostProcess {
+    /// The process, once it is found.
+    async fn claim(&self) -> Result<Arc<Claim>> {
         self.needed.notify_one();
         let mut found = self.found.clone();
         let claim = found.wait_for(Option::is_some).await.ok().and_then(|claim| claim.clone());
-        let Some(claim) = claim else {
+        claim.ok_or_else(|| {
             let message = "the command's process can't be told from others, or seen, from here";
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        };
+            Error::new(ErrorKind::Unsupported, message)
+        })
+    }
+}
+
+#[async_trait]
+impl Kill for HostProcess {
+    async fn send(&self, signal: Signal) -> Result<()> {
+        let claim = self.claim().await?;
         let signal = rustix::process::Signal::from_named_raw(signal.number())
             .ok_or_else(|| Error::invalid("signal", "it can't be sent"))?;
         match pidfd_send_signal(&claim.process, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(Error::new(ErrorKind::PermissionDenied, error.to_string())),
         }
+    }
+
+    async fn has_ended(&self) -> Result<bool> {
+        Ok(process::has_ended(&self.claim().await?.process))
     }
 }
 

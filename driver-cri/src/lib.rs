@@ -20,8 +20,9 @@
 //! - *Environment, working directory and user of a command*: through the toolbox in the container, or its shell. See
 //!   [`Config::toolbox`] and [`runtime_core::emulation`].
 //! - *Sessions* end with their command also where the runtime would let it go on: see `host_process`. containerd 1.6 never
-//!   tells the end of a command that left more of its input unread than pipes hold; a timeout, or dropping the session, ends
-//!   such a session.
+//!   tells the end of a command that left more of its input unread than pipes hold. Over SPDY, which sessions with input have
+//!   there, the end of the outputs is seen; once the process is seen to be gone, too, the session ends with the cause
+//!   `Unknown`. Over WebSocket alone only a timeout, or dropping the session, ends such a one.
 //! - *Forwarded ports*: containerd 1.6 closes a connection a second after one side has ended what it sends, and doesn't tell
 //!   the pod of it before.
 //! - *Signals*: CRI reports a process that was killed by signal N as one that ended with 128 + N.

@@ -38,8 +38,7 @@ impl Process {
 
     /// Whether it has ended, if perhaps nobody has asked how yet.
     pub(crate) fn has_ended(&self) -> bool {
-        let mut ended = [PollFd::new(self.0.get_ref(), PollFlags::IN)];
-        poll(&mut ended, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+        has_ended(self.0.get_ref())
     }
 
     /// Waits until it has ended.
@@ -78,6 +77,12 @@ pub(crate) async fn are_shared_with(socket: &Path) -> bool {
         (Ok(theirs), Ok(ours)) => theirs == ours,
         _ => false,
     }
+}
+
+/// Whether the process behind a pidfd has ended, if perhaps nobody has asked how yet.
+pub(crate) fn has_ended(process: &OwnedFd) -> bool {
+    let mut ended = [PollFd::new(process, PollFlags::IN)];
+    poll(&mut ended, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Opens a process, then has it prove whose it is.

@@ -91,6 +91,23 @@ impl Janitor {
         }
     }
 
+    /// Runs a request to its end in a task of its own, for one that must not be cut in the middle and leaves nothing to undo
+    /// however it ends. It has a context of its own, as long as the caller's and at least as long as an undo step's; a
+    /// caller that goes away, or whose context ends, leaves it to [`settle`](Self::settle).
+    ///
+    /// # Errors
+    /// The request's own; `DeadlineExceeded` or `Cancelled` as soon as `cx` ends.
+    pub async fn finish<T, F, Fut>(&self, cx: &Context, request: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Context) -> Fut,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+    {
+        let time = cx.remaining().unwrap_or_default().max(self.0.undo_timeout);
+        let request = request(cx.fresh(time));
+        self.transact(cx, |_, _| request).await
+    }
+
     /// Waits until the calls that nobody waits for have ended and all undo work is done, and hands over what could not be
     /// undone. Calls that somebody waits for are not waited for here.
     ///
@@ -317,6 +334,42 @@ mod tests {
         assert_eq!(error.leftovers(), [Leftover::pod("a")]);
         assert_eq!(*lock(&log), ["step done", "undo a"]);
         janitor.settle(&cx).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_is_never_cut() {
+        let janitor = Janitor::default();
+        for cancelled in [false, true] {
+            let cx = Context::background();
+            let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let (of_request, go_on_request) = (Arc::clone(&entered), Arc::clone(&go_on));
+            let log = Log::default();
+            let of_log = Arc::clone(&log);
+            let call = janitor.finish(&cx, |own| async move {
+                of_request.notify_one();
+                go_on_request.notified().await;
+                own.check()?;
+                lock(&of_log).push("done".into());
+                Ok(())
+            });
+            if cancelled {
+                let cancel = async {
+                    entered.notified().await;
+                    cx.cancellation().cancel();
+                };
+                let (ended, ()) = tokio::join!(call, cancel);
+                assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+            } else {
+                tokio::select! {
+                    biased;
+                    _ = call => unreachable!("it waits"),
+                    () = entered.notified() => {}
+                }
+            }
+            go_on.notify_one();
+            janitor.settle(&Context::background()).await.unwrap();
+            assert_eq!(*lock(&log), ["done"]);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,6 +17,8 @@ use crate::{
 pub(crate) const COMMAND: Command =
     Command { name: "kill", arguments: "SIGNAL PID STARTTIME process|group", run };
 
+const NO_SIGNAL: i32 = 0;
+
 /// There is no such process (any more).
 const GONE: u8 = 3;
 /// It may not be signalled from here.
@@ -27,13 +29,19 @@ const NAMELESS: u8 = 5;
 const FAILED: u8 = 1;
 
 /// Sends the signal with this number to the process of this pid and start time (that of `/proc/PID/stat`), or to all of its
-/// group if it leads one. A start time of 0 is any.
+/// group if it leads one. A start time of 0 is any. The signal 0 only looks whether the process is there.
 fn run(words: &[OsString]) -> u8 {
     let words: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
     let Some([signal, pid, start_time, whom]) = words.as_deref() else { return USAGE };
     let parsed = (signal.parse().ok(), pid.parse().ok().and_then(Pid::from_raw), start_time.parse().ok());
     let (Some(signal), Some(pid), Some(start_time)) = parsed else { return USAGE };
-    let Some(signal) = Signal::from_named_raw(signal) else { return NAMELESS };
+    let signal = match signal {
+        NO_SIGNAL => None,
+        number => match Signal::from_named_raw(number) {
+            None => return NAMELESS,
+            named => named,
+        },
+    };
     let with_group = match *whom {
         "process" => false,
         "group" => true,
@@ -50,13 +58,14 @@ fn run(words: &[OsString]) -> u8 {
     }
 }
 
-fn send(signal: Signal, pid: Pid, start_time: u64, with_group: bool) -> Result<(), Errno> {
+fn send(signal: Option<Signal>, pid: Pid, start_time: u64, with_group: bool) -> Result<(), Errno> {
     // Taken before the start time is looked at: from then on the number can't become another's unseen.
     let process = pidfd_open(pid, PidfdFlags::empty());
     let stat = Stat::of(pid.as_raw_nonzero().get());
     if start_time != 0 && stat.as_ref().is_none_or(|stat| stat.start_time != start_time) {
         return Err(Errno::SRCH);
     }
+    let Some(signal) = signal else { return if stat.is_some() { Ok(()) } else { Err(Errno::SRCH) } };
     if with_group && stat.is_some_and(|stat| stat.group == pid.as_raw_nonzero().get()) {
         return kill_process_group(pid, signal);
     }

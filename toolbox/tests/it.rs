@@ -240,6 +240,8 @@ async fn the_process_is_signalled_as_long_as_it_is_the_same() {
         };
         assert_eq!(kill(process.start_time + 1, "9"), Some(3));
         assert_eq!(kill(process.start_time, "40"), Some(5));
+        assert_eq!(kill(process.start_time + 1, "0"), Some(3));
+        assert_eq!(kill(process.start_time, "0"), Some(0));
         assert_eq!(kill(process.start_time, "nonsense"), Some(64));
         assert_eq!(kill(process.start_time, "9"), Some(0));
         session.wait().await.unwrap();

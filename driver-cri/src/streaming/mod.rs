@@ -16,6 +16,7 @@ mod remote;
 mod session;
 mod spdy;
 mod terminal_input;
+mod untold;
 mod websocket;
 
 pub(crate) use dialect::Dialects;

@@ -19,6 +19,8 @@ use tokio::{
 };
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::untold::Untold;
+
 /// The longest status that is taken.
 pub(super) const MAX_STATUS_BYTES: usize = 64 << 10;
 
@@ -57,11 +59,15 @@ pub(super) enum Ended {
     Told(RemoteStatus),
     /// Before the runtime said.
     Lost(String),
+    /// The command has ended, and the runtime never says how.
+    Untold,
 }
 
 /// What keeps a connection. Dropping it closes the connection.
 pub(super) struct Link {
     pub(super) ended: watch::Receiver<Option<Ended>>,
+    /// Where outputs have ends of their own, and an input can keep the runtime from telling more.
+    pub(super) untold: Option<Untold>,
     /// There is one with a terminal.
     pub(super) resize: Option<mpsc::Sender<TerminalSize>>,
     /// Its streams would hold it open as long as the caller has them.
@@ -82,6 +88,9 @@ impl Drop for Link {
 pub(crate) trait Kill: Send + Sync + 'static {
     /// Sends a signal. A command that has ended is `Ok`.
     async fn send(&self, signal: Signal) -> Result<()>;
+
+    /// Whether the command has ended. An error means that it can't be known, perhaps at the moment.
+    async fn has_ended(&self) -> Result<bool>;
 }
 
 /// A running session. What dropping it does to the command, [`SessionControl::end`] does.
@@ -96,14 +105,21 @@ struct State {
     link: Option<Link>,
     kill: Option<Arc<dyn Kill>>,
     time_is_up: bool,
+    _watching: Option<AbortOnDropHandle<()>>,
 }
 
 impl Remote {
     /// `kill` is how the command is ended; an attached container has none, and is only let go. Work that outlives the
     /// session goes to `tasks`.
-    pub(super) fn new(link: Link, kill: Option<Arc<dyn Kill>>, tasks: TaskTracker) -> Self {
-        let (ended, resize) = (link.ended.clone(), link.resize.clone());
-        Self { ended, resize, tasks, state: Mutex::new(State { link: Some(link), kill, time_is_up: false }) }
+    pub(super) fn new(mut link: Link, kill: Option<Arc<dyn Kill>>, tasks: TaskTracker) -> Arc<Self> {
+        let (ended, resize, untold) = (link.ended.clone(), link.resize.clone(), link.untold.take());
+        let state = State { link: Some(link), kill, time_is_up: false, _watching: None };
+        let remote = Arc::new(Self { ended, resize, tasks, state: Mutex::new(state) });
+        if let Some(untold) = untold {
+            let watching = tokio::spawn(untold.watch(Arc::downgrade(&remote)));
+            remote.state()._watching = Some(AbortOnDropHandle::new(watching));
+        }
+        remote
     }
 
     /// Ends and signals the command by another way from now on.
@@ -111,11 +127,16 @@ impl Remote {
         self.state().kill = Some(kill);
     }
 
+    /// The way to the command's process.
+    pub(super) fn kill(&self) -> Option<Arc<dyn Kill>> {
+        self.state().kill.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.ended.borrow().is_some()
     }
 
@@ -172,8 +193,7 @@ impl SessionControl for Remote {
         if self.has_ended() {
             return Ok(());
         }
-        let kill = self.state().kill.clone();
-        match kill {
+        match self.kill() {
             Some(kill) => kill.send(signal).await,
             None => Err(Error::unsupported(Operation::ExecAttach)),
         }
@@ -187,6 +207,7 @@ impl SessionControl for Remote {
         match ended {
             Ended::Told(RemoteStatus::Exited(code)) => Ok(ExitStatus::new(ExitCause::Exited(code))),
             Ended::Told(RemoteStatus::Failed(message)) => Err(Error::new(ErrorKind::Failed, message)),
+            Ended::Untold => Ok(ExitStatus::new(ExitCause::Unknown)),
             Ended::Lost(why) => {
                 tracing::debug!(why, "a session's connection was lost");
                 Ok(ExitStatus::new(ExitCause::StreamLost))

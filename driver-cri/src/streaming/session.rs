@@ -60,7 +60,7 @@ impl RawSession {
             }
             stdin => stdin,
         };
-        let remote = Arc::new(Remote::new(link, kill, driver.tasks().clone()));
+        let remote = Remote::new(link, kill, driver.tasks().clone());
         Self { stdin, stdout, stderr, remote }
     }
 
@@ -269,7 +269,7 @@ impl SessionControl for Attached {
     async fn wait(&self) -> Result<ExitStatus> {
         match self.remote.ended().await {
             Ended::Told(_) => wait::for_exit(&self.driver, &Context::background(), self.id.as_str()).await,
-            Ended::Lost(_) => self.remote.wait().await,
+            Ended::Lost(_) | Ended::Untold => self.remote.wait().await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A session over SPDY: each channel is a stream, named by its headers.
 
 use std::{
+    convert::Infallible,
     io,
     pin::Pin,
     sync::Arc,
@@ -8,7 +9,7 @@ use std::{
 };
 
 use ::spdy::{Connection, ReadHalf, WriteHalf};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use runtime_core::{Error, ErrorKind, Result, TerminalSize, helpers::remote_status::RemoteStatus};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -22,6 +23,7 @@ use super::{
     keep_alive::{INTERVAL, InputCount, MAX_MISSED},
     queue,
     remote::{Channels, Ended, Link, MAX_STATUS_BYTES, Parts, WAITING_SIZES},
+    untold::{Untold, tell},
 };
 
 /// Starts a session. The server begins when it has all the streams that the runtime was asked for.
@@ -31,7 +33,7 @@ pub(super) async fn start(connection: Connection, channels: Channels) -> Result<
     // Halves that nothing goes through are kept: a stream of which one half is gone is reset with the other.
     let mut unused = Unused::default();
     let (status, half) = open(&connection, "error").await?;
-    unused.writing.push(half);
+    unused.status = Some(half);
     let mut stdin = None;
     if channels.stdin {
         let (half, stream) = open(&connection, "stdin").await?;
@@ -39,7 +41,7 @@ pub(super) async fn start(connection: Connection, channels: Channels) -> Result<
         stdin = Some(Box::pin(Input::new(stream, Arc::clone(&count), told.clone())) as _);
     }
     let (stream, half) = open(&connection, "stdout").await?;
-    unused.writing.push(half);
+    unused.of_outputs.push(half);
     let stdout = Box::pin(Output { stream, told: told.clone(), end: None });
     let (mut stderr, mut resize, mut sizes) = (None, None, None);
     if channels.tty {
@@ -49,9 +51,11 @@ pub(super) async fn start(connection: Connection, channels: Channels) -> Result<
         (resize, sizes) = (Some(sender), Some((stream, receiver)));
     } else {
         let (stream, half) = open(&connection, "stderr").await?;
-        unused.writing.push(half);
+        unused.of_outputs.push(half);
         stderr = Some(Box::pin(Output { stream, told: told.clone(), end: None }) as _);
     }
+    let (outputs_over, are_over) = watch::channel(false);
+    let untold = channels.stdin.then(|| Untold::new(are_over, ended.clone()));
     let listen = tokio::spawn({
         let connection = connection.clone();
         async move {
@@ -60,8 +64,9 @@ pub(super) async fn start(connection: Connection, channels: Channels) -> Result<
                 () = keep_alive(&connection, &count) => {
                     Ended::Lost("the runtime's streaming server answers no more".to_owned())
                 }
+                never = note_end(&unused.of_outputs, &outputs_over) => match never {},
             };
-            ended.send_replace(Some(end));
+            tell(&ended, end);
             drop(unused);
         }
     });
@@ -70,14 +75,15 @@ pub(super) async fn start(connection: Connection, channels: Channels) -> Result<
         let send = async move { drop(send_sizes(stream, sizes).await) };
         tasks.push(AbortOnDropHandle::new(tokio::spawn(send)));
     }
-    let link = Link { ended: told, resize, spdy: Some(connection), _tasks: tasks };
+    let link = Link { ended: told, untold, resize, spdy: Some(connection), _tasks: tasks };
     Ok(Parts { stdin, stdout, stderr, link })
 }
 
 #[derive(Default)]
 struct Unused {
     reading: Vec<ReadHalf>,
-    writing: Vec<WriteHalf>,
+    of_outputs: Vec<WriteHalf>,
+    status: Option<WriteHalf>,
 }
 
 async fn open(connection: &Connection, kind: &str) -> Result<(ReadHalf, WriteHalf)> {
@@ -100,6 +106,13 @@ async fn end(status: ReadHalf) -> Ended {
         (Err(_), Err(error)) => Ended::Lost(error.to_string()),
         (Err(error), Ok(_)) => Ended::Lost(error.to_string()),
     }
+}
+
+/// Notes that all outputs have ended, which is mostly when the command has.
+async fn note_end(outputs: &[WriteHalf], over: &watch::Sender<bool>) -> Infallible {
+    join_all(outputs.iter().map(WriteHalf::peer_ended)).await;
+    over.send_replace(true);
+    std::future::pending().await
 }
 
 /// Keeps the connection from being idle, and returns when it is lost.

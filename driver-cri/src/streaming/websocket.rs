@@ -50,6 +50,7 @@ pub(super) fn start(socket: Socket, channels: Channels, ends: bool) -> Parts {
         link: Link {
             ended: told,
             resize,
+            untold: None,
             spdy: None,
             _tasks: [tokio::spawn(receive), send].map(AbortOnDropHandle::new).into(),
         },

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures::future::join;
 use runtime_core::{
-    ContainerFilter, ContainerId, ContainerPhase, ErrorKind, ExitCause, PodId, StopOptions,
+    ContainerFilter, ContainerId, ContainerPhase, Driver, ErrorKind, ExitCause, PodId, StopOptions,
     helpers::pull_policy::PullPolicy,
-    spec::{ContainerSpec, ExecSpec},
+    spec::{ContainerSpec, ExecSpec, PodSpec},
 };
+use testkit::engine::{Action, Fault};
 
 use crate::bench::{Bench, shell, until};
 
@@ -49,6 +50,52 @@ async fn a_container_lives_and_dies() {
     ] {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     }
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_waits_for_is_not_cut() {
+    let bench = Bench::new().await;
+    let (pod, _) = bench.run_one("sleep 1000").await;
+    let containers = bench.containers();
+    let faults = bench.fake.engine().faults();
+    for (name, hasty) in [("dropped", false), ("late", true)] {
+        let spec = shell(name, "sleep 1000");
+        let id = containers.create(&bench.cx, &pod, &spec, &Default::default()).await.unwrap();
+        // The fake drops what it does for a caller that hangs up, as containerd does.
+        let held = faults.inject(Fault::new("StartContainer", Action::Hang));
+        let cx = match hasty {
+            true => bench.cx.clone().with_timeout(Duration::from_millis(300)),
+            false => bench.cx.clone(),
+        };
+        tokio::select! {
+            biased;
+            ended = containers.start(&cx, &id) => {
+                assert!(hasty);
+                assert_eq!(ended.unwrap_err().kind(), ErrorKind::DeadlineExceeded);
+            }
+            () = until("the start", || held.hits() > 0 && !hasty) => {}
+        }
+        assert_eq!(held.hits(), 1);
+        held.release();
+        bench.driver.settle(&bench.cx).await.unwrap();
+        let status = containers.status(&bench.cx, &id).await.unwrap();
+        assert_eq!(status.summary.phase, ContainerPhase::Running, "{name}");
+        containers.remove(&bench.cx, &id).await.unwrap();
+    }
+    // With a whole pod.
+    let held = faults.inject(Fault::new("StartContainer", Action::Hang));
+    let spec = PodSpec::new("dropped").with_container(shell("main", "sleep 1000"));
+    tokio::select! {
+        biased;
+        _ = bench.run(&spec) => unreachable!("it waits"),
+        () = until("the start", || held.hits() > 0) => {}
+    }
+    bench.fake.calls().clear();
+    held.release();
+    bench.driver.settle(&bench.cx).await.unwrap();
+    assert!(bench.fake.calls().names().contains(&"RemovePodSandbox"));
+    assert_eq!(bench.pods().list(&bench.cx, &Default::default()).await.unwrap().len(), 1);
     bench.finish().await;
 }
 

@@ -26,7 +26,7 @@ const PACK_SCRIPT: &str = include_str!("shell/pack.sh");
 const UNPACK_SCRIPT: &str = include_str!("shell/unpack.sh");
 
 /// What a command that unpacks says once it is sure of its directory, before which it is sent nothing. With anything else that
-/// it says it has failed, and reads on to the end of its input. containerd 1.6 never tells the end of a command that leaves
+/// it says it has failed, and reads on to the end of its input. containerd 1.6 never tells how a command ended that leaves
 /// more input than fits a pipe, so none may.
 const READY: &[u8] = b"ready\n";
 

@@ -7,6 +7,9 @@ const SHELL: &str = "/bin/sh";
 const EXEC_SCRIPT: &str = include_str!("shell/exec.sh");
 const KILL_SCRIPT: &str = include_str!("shell/kill.sh");
 
+/// Is sent to nobody: who sends it learns whether somebody is there.
+const NO_SIGNAL: &str = "0";
+
 /// What variables of the scripts begin with.
 const OWN_PREFIX: &str = "__wharf_";
 
@@ -121,6 +124,33 @@ impl Helper {
         }
     }
 
+    /// The command that looks whether one life of a process goes on. [`goes_on`](Self::goes_on) says what its end means.
+    pub(super) fn look(&self, process: RemoteProcess) -> Vec<String> {
+        let RemoteProcess { pid, start_time } = process;
+        let (pid, start_time) = (pid.to_string(), start_time.to_string());
+        match self {
+            Self::Toolbox(path) => words([path, "kill", NO_SIGNAL, &pid, &start_time, "process"]),
+            Self::Shell => {
+                words([SHELL, "-c", KILL_SCRIPT, "wharf", NO_SIGNAL, &pid, &start_time, "process"])
+            }
+        }
+    }
+
+    /// What the exit code of [`look`](Self::look) means.
+    ///
+    /// # Errors
+    /// `Unsupported` by a toolbox that is older than this, `Failed` for anything else.
+    pub(super) fn goes_on(exit_code: Option<i32>) -> Result<bool> {
+        match exit_code {
+            Some(code::SENT | code::DENIED) => Ok(true),
+            Some(code::GONE) => Ok(false),
+            Some(code::NAMELESS) => {
+                Err(Error::new(ErrorKind::Unsupported, "the toolbox can't look for processes"))
+            }
+            _ => Err(Error::new(ErrorKind::Failed, "the process could not be looked for")),
+        }
+    }
+
     /// What the exit code of [`kill`](Self::kill) means; a process that has ended is fine.
     ///
     /// # Errors
@@ -179,6 +209,20 @@ mod tests {
             (None, ErrorKind::Failed),
         ] {
             assert_eq!(Helper::signalled(code).unwrap_err().kind(), kind);
+        }
+    }
+
+    #[test]
+    fn codes_of_look() {
+        for (code, goes_on) in [
+            (Some(0), Ok(true)),
+            (Some(4), Ok(true)),
+            (Some(3), Ok(false)),
+            (Some(5), Err(ErrorKind::Unsupported)),
+            (Some(127), Err(ErrorKind::Failed)),
+            (None, Err(ErrorKind::Failed)),
+        ] {
+            assert_eq!(Helper::goes_on(code).map_err(|error| error.kind()), goes_on, "{code:?}");
         }
     }
 }

@@ -42,6 +42,18 @@ impl<R: RunInContainer> Signaller<R> {
             Err(error) => Err(error),
         }
     }
+
+    /// Whether the process has ended.
+    ///
+    /// # Errors
+    /// `Unsupported` by a toolbox that is older than this; the runner's.
+    pub async fn has_ended(&self, cx: &Context) -> Result<bool> {
+        match self.runner.run(cx, self.helper.look(self.process)).await {
+            Ok(code) => Helper::goes_on(code).map(|goes_on| !goes_on),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidState) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -57,6 +69,7 @@ mod tests {
             assert!(
                 command == ["/t", "kill", "15", "7", "99", "process"]
                     || command == ["/t", "kill", "9", "7", "99", "group"]
+                    || command == ["/t", "kill", "0", "7", "99", "process"]
             );
             self.0.map_err(|kind| Error::new(kind, "no"))
         }
@@ -64,6 +77,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_ended_is_fine() {
+        let process = RemoteProcess { pid: 7, start_time: 99 };
+        for (answer, expected) in [
+            (Ok(Some(0)), Ok(false)),
+            (Ok(Some(3)), Ok(true)),
+            (Ok(None), Err(ErrorKind::Failed)),
+            (Err(ErrorKind::NotFound), Ok(true)),
+            (Err(ErrorKind::InvalidState), Ok(true)),
+            (Err(ErrorKind::Unavailable), Err(ErrorKind::Unavailable)),
+        ] {
+            let signaller = Signaller::new(Answers(answer), Helper::Toolbox("/t".to_owned()), process);
+            let ended = signaller.has_ended(&Context::background()).await;
+            assert_eq!(ended.map_err(|error| error.kind()), expected, "{answer:?}");
+        }
         for (answer, expected) in [
             (Ok(Some(0)), Ok(())),
             (Ok(Some(3)), Ok(())),
@@ -73,7 +99,6 @@ mod tests {
             (Err(ErrorKind::InvalidState), Ok(())),
             (Err(ErrorKind::Unavailable), Err(ErrorKind::Unavailable)),
         ] {
-            let process = RemoteProcess { pid: 7, start_time: 99 };
             let signaller = Signaller::new(Answers(answer), Helper::Toolbox("/t".to_owned()), process);
             for signal in [Signal::TERM, Signal::KILL] {
                 let sent = signaller.send(&Context::background(), signal).await;

@@ -16,7 +16,7 @@ pub trait SessionControl: Send + Sync + 'static {
     /// Sends a signal; one that has ended is `Ok`.
     async fn signal(&self, signal: Signal) -> Result<()>;
 
-    /// Waits for the end. It can be asked again and again, and dropping the future loses nothing. After
+    /// Waits for the end, by which all output is in the streams. It can be asked again and again, and dropping the future loses nothing. After
     /// [`time_is_up`](Self::time_is_up) the cause is `DeadlineExceeded`, after a lost connection `StreamLost`.
     async fn wait(&self) -> Result<ExitStatus>;
 

@@ -99,10 +99,16 @@ impl ExecSession {
         self.control.signal(signal).await
     }
 
-    /// Waits for the command's end, which is told after all its output has arrived. It can be asked again and again. A
-    /// connection that is lost first is the cause [`StreamLost`](crate::ExitCause::StreamLost), never success.
+    /// Waits for the command's end. All that it wrote is in its streams by then, and can be read before or after. It can be
+    /// asked again and again. A connection that is lost first is the cause
+    /// [`StreamLost`](crate::ExitCause::StreamLost), never success.
     ///
-    /// The streams must be read for it to come: one that nobody reads and nobody drops stops the command.
+    /// Output that is more than lies between command and caller must be read for it to come: a stream that nobody reads and
+    /// nobody drops stops the command. Where children that the command leaves behind hold its output open, some systems
+    /// (CRI) tell the end when they let go, others at once.
+    ///
+    /// Some runtimes (containerd 1.6) never tell how a command ended that left more input unread than fits a pipe. Then the
+    /// cause is [`Unknown`](crate::ExitCause::Unknown), some seconds after the end.
     ///
     /// # Errors
     /// `Failed` when the command could not be started, with the system's own reason.

@@ -234,6 +234,9 @@ impl State {
         if let Some(reader) = entry.reader.take() {
             reader.wake();
         }
+        if fin && let Some(writer) = entry.writer.take() {
+            writer.wake();
+        }
     }
 
     /// Takes at most `limit` received bytes.

@@ -4,6 +4,7 @@ use super::handle::Handle;
 use super::state::{State, set_waker};
 use super::{Error, MAX_CHUNK, SEND_BUFFER};
 use crate::frame::{Headers, ResetStatus, StreamId};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::MutexGuard;
@@ -111,6 +112,23 @@ pub struct WriteHalf {
 }
 
 impl WriteHalf {
+    /// Waits until the peer has ended its direction, or nothing more can come from it. It need not be read for that, but what
+    /// holds the connection up holds this up as well. Not to be awaited while something is written.
+    pub async fn peer_ended(&self) {
+        poll_fn(|context| {
+            let mut state = self.handle.shared.lock();
+            let is_closed = state.closed.is_some();
+            match state.streams.get_mut(&self.stream) {
+                Some(entry) if !is_closed && !entry.peer_finished && entry.reset.is_none() => {
+                    set_waker(&mut entry.writer, context);
+                    Poll::Pending
+                }
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+
     fn state(&self) -> Result<MutexGuard<'_, State>, Error> {
         let state = self.handle.shared.lock();
         if let Some(status) = state.streams.get(&self.stream).and_then(|entry| entry.reset) {

@@ -243,10 +243,17 @@ async fn a_peer_that_goes_away_takes_no_new_streams() {
     let refused = client.open(&[]).await;
     assert!(matches!(refused, Err(Error::GoingAway(GoAwayStatus::Ok))), "{refused:?}");
     // The old one goes on.
-    raw.send(Frame::Data { stream: 1, fin: true, data: Bytes::from_static(b"last") }).await;
+    let (mut read, write) = first.unwrap().into_split();
+    let end = tokio::spawn(async move { write.peer_ended().await });
+    raw.send(Frame::Data { stream: 1, fin: false, data: Bytes::from_static(b"last ") }).await;
+    read.read_exact(&mut [0; 5]).await.unwrap();
+    assert!(!end.is_finished());
+    raw.send(Frame::Data { stream: 1, fin: true, data: Bytes::from_static(b"words") }).await;
+    // That it ends is seen before it is read.
+    end.await.unwrap();
     let mut heard = String::new();
-    first.unwrap().read_to_string(&mut heard).await.unwrap();
-    assert_eq!(heard, "last");
+    read.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "words");
 }
 
 #[tokio::test]

@@ -24,10 +24,12 @@ cases! { Exec;
     a_session_refuses_what_does_not_run: proves [], needs [ExecStream, PodRun, ContainerCreate, ContainerWait];
     without_input_a_command_sees_its_end: proves [], needs [ExecStream, PodRun];
     a_session_collects_its_output: proves [], needs [ExecStream, PodRun];
+    output_can_be_read_after_the_end: proves [], needs [ExecStream, PodRun];
     input_is_echoed_and_has_an_end: proves [ExecStdin], needs [ExecStream, PodRun];
     dropped_input_has_an_end: proves [], needs [ExecStdin, ExecStream, PodRun];
     large_binary_input_arrives_whole: proves [], needs [ExecStdin, ExecStream, PodRun];
     input_that_nobody_reads_waits: proves [], needs [ExecStdin, ExecStream, ExecSync, PodRun, ContainerRootfs];
+    a_command_that_leaves_its_input: proves [], needs [ExecStdin, ExecStream, PodRun];
     a_terminal_has_a_size_that_changes: proves [ExecResize], needs [ExecStream, ExecTty, ExecStdin, PodRun];
     only_terminals_have_a_size: proves [], needs [ExecStream, PodRun];
     large_output_waits_for_a_slow_reader: proves [], needs [ExecStream, PodRun];
@@ -154,6 +156,19 @@ async fn a_session_collects_its_output(env: &Env) -> Verdict {
     Ok(())
 }
 
+async fn output_can_be_read_after_the_end(env: &Env) -> Verdict {
+    let (_, container) = env.idle().await?;
+    // As much as fits a pipe, so that the command need not wait for a reader.
+    let command = ["do", "bytes", "30000", ";;", "err", "last words", ";;", "exit", "3"];
+    let mut session = start(&container, command).await?;
+    ensure_eq!(within("the end", session.wait()).await??.code(), Some(3));
+    let (stdout, stderr) = (stream(&mut session.stdout)?, stream(&mut session.stderr)?);
+    ensure_eq!(within("the output", text(stdout)).await??.len(), 30_000);
+    ensure_eq!(within("the rest", text(stderr)).await??, "last words\n");
+    ensure_eq!(session.wait().await?.code(), Some(3));
+    Ok(())
+}
+
 async fn input_is_echoed_and_has_an_end(env: &Env) -> Verdict {
     let (_, container) = env.idle().await?;
     let spec = guest_command(["do", "cat", ";;", "echo", "end"]).with_stdin();
@@ -229,6 +244,36 @@ async fn input_that_nobody_reads_waits(env: &Env) -> Verdict {
     read??;
     ensure_eq!(received.len(), taken);
     ensure!(session.wait().await?.success(), "it failed");
+    Ok(())
+}
+
+async fn a_command_that_leaves_its_input(env: &Env) -> Verdict {
+    let (_, container) = env.idle().await?;
+    let spec = guest_command(["do", "sleep", "0.5", ";;", "echo", "enough", ";;", "exit", "7"]).with_stdin();
+    // Little fits what lies between caller and command, much does not; both are ended by the caller, or left open.
+    for (bytes, ends) in [(10, true), (1 << 20, true), (1 << 20, false)] {
+        let mut session = container.start_exec(&spec).await?;
+        let (mut stdin, stdout) = (stream(&mut session.stdin)?, stream(&mut session.stdout)?);
+        let piece = vec![7; bytes];
+        let write = async {
+            // That nobody takes it may be told, or not.
+            let written = stdin.write_all(&piece).await;
+            if ends && written.is_ok() {
+                drop(stdin.shutdown().await);
+            }
+        };
+        let end = async { tokio::join!(write, text(stdout), session.wait()) };
+        let ((), text, exit) =
+            within("the end", end).await.map_err(|failure| failure.at(&format!("{bytes} bytes, {ends}")))?;
+        ensure_eq!(text?, "enough\n");
+        let exit = exit?;
+        // A runtime that never tells the end of a command with input left can't tell its code either.
+        ensure!(
+            exit.code() == Some(7) || exit.cause == ExitCause::Unknown,
+            "{bytes} bytes, {ends}: {exit:?}"
+        );
+        ensure!(bytes > 10 || exit.code() == Some(7), "{exit:?}");
+    }
     Ok(())
 }
 

@@ -15,6 +15,10 @@ use crate::fake_cri::fake::Fake;
 
 const READ_BYTES: usize = 32 * 1024;
 
+/// How much input lies between containerd and a command's pipe: in a FIFO, and with the shim. What doesn't fit there when the
+/// command ends is waited for without end, since nobody takes it and nobody says so.
+const ON_THE_WAY_BYTES: usize = 96 * 1024;
+
 /// Runs the command to its end. A client that is lost ends its input, and its output is read no more: nobody kills it.
 pub(super) async fn run(fake: &Fake, request: ExecRequest, mut client: Client) {
     let ExecRequest { container_id, cmd, tty, stdin, .. } = request;
@@ -46,19 +50,33 @@ async fn converse(mut process: ExecProcess, tty: bool, client: &mut Client) -> i
     let (to_stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
     // Either output's end is the end of the input; a terminal's input ends the output.
     let (stop_input, stop_output) = (CancellationToken::new(), CancellationToken::new());
-    let input = async {
-        let mut to = to_stdin;
-        if let (Some(from), Some(to)) = (client.stdin.take(), to.as_mut()) {
-            stop_input.run_until_cancelled(feed(from, to)).await;
-            if tty {
-                stop_output.cancel();
-            }
-        }
+    let (to_shim, from_containerd) = tokio::io::duplex(ON_THE_WAY_BYTES);
+    let from_client = client.stdin.take();
+    let shim = async {
+        let Some(mut to) = to_stdin else { return std::future::pending().await };
+        let mut from: Incoming = Box::new(from_containerd);
+        feed(&mut from, &mut to).await;
         if tty {
             // It ends with the process.
             process.wait().await;
         }
         drop(to);
+        // What it has not taken stays.
+        std::future::pending::<Infallible>().await
+    };
+    let input = async {
+        let mut to_shim = to_shim;
+        if let Some(mut from) = from_client {
+            let mut buffer = vec![0; READ_BYTES];
+            while let Some(Ok(count @ 1..)) = stop_input.run_until_cancelled(from.read(&mut buffer)).await {
+                if to_shim.write_all(buffer.get(..count).unwrap_or_default()).await.is_err() {
+                    break;
+                }
+            }
+            if tty {
+                stop_output.cancel();
+            }
+        }
     };
     let output = async |from: Option<Output>, to: Option<Outgoing>| {
         let Some(mut from) = from else { return };
@@ -91,11 +109,12 @@ async fn converse(mut process: ExecProcess, tty: bool, client: &mut Client) -> i
     };
     tokio::select! {
         code = ended => code,
+        never = shim => match never {},
         never = sizes => match never {},
     }
 }
 
-async fn feed(mut from: Incoming, to: &mut Input) {
+async fn feed(from: &mut Incoming, to: &mut Input) {
     let mut buffer = vec![0; READ_BYTES];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let bytes = buffer.get(..count).unwrap_or_default();
