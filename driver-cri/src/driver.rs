@@ -133,10 +133,19 @@ async fn fingerprint(client: &Client, cx: &Context) -> Result<(cri::VersionRespo
         Some(Code::Unimplemented) => {
             Error::new(ErrorKind::Unsupported, "the endpoint speaks gRPC, but not CRI v1")
         }
-        _ => Error::from(refusal),
+        _ => not_ready_or(refusal),
     })?;
-    let status = client.status(cx, cri::StatusRequest { verbose: false }).await?;
-    Ok((version, status))
+    let status = client.status(cx, cri::StatusRequest { verbose: false });
+    Ok((version, status.await.map_err(not_ready_or)?))
+}
+
+/// Why a runtime doesn't say who and how it is. These questions have no input that could be wrong: one that refuses them
+/// without a reason is not there yet. containerd 1.6 refuses everything so for some milliseconds after its start.
+fn not_ready_or(refusal: Refusal) -> Error {
+    if refusal.code == Some(Code::Unknown) {
+        return refusal.with_kind(ErrorKind::Unavailable).transient();
+    }
+    refusal.into()
 }
 
 /// Where the runtime keeps what it pulls, if that can be seen from here.

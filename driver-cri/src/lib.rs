@@ -23,6 +23,9 @@
 //!   tells the end of a command that left more of its input unread than pipes hold. Over SPDY, which sessions with input have
 //!   there, the end of the outputs is seen; once the process is seen to be gone, too, the session ends with the cause
 //!   `Unknown`. Over WebSocket alone only a timeout, or dropping the session, ends such a one.
+//! - *A runtime that has just started*: containerd 1.6 refuses every call without a code of its own for some milliseconds.
+//!   Connecting and pinging take that for transient, since they have nothing else to be refused for; other calls can't tell
+//!   it from a failure for good. So after a start it is pinged first.
 //! - *Forwarded ports*: containerd 1.6 closes a connection a second after one side has ended what it sends, and doesn't tell
 //!   the pod of it before.
 //! - *Signals*: CRI reports a process that was killed by signal N as one that ended with 128 + N.

@@ -30,6 +30,10 @@ pub(super) const WAITING_SIZES: usize = 4;
 /// How long it may take to kill a command whose session is gone.
 const KILL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How soon it is tried again where the runtime can't be reached, doubling.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
 /// How long a connection that is given up may take to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -156,14 +160,14 @@ impl Remote {
             (state.link.take(), state.kill.take())
         };
         let (Some(link), Ok(runtime)) = (link, Handle::try_current()) else { return };
-        let Some(kill) = kill.filter(|_| !self.has_ended()) else { return };
+        let Some(kill) = kill.filter(|_| !is_over(&self.ended.borrow())) else { return };
         let mut ended = self.ended.clone();
         let work = async move {
-            let told = async { ended.wait_for(Option::is_some).await.map(drop).ok() };
+            let told = async { ended.wait_for(is_over).await.map(drop).ok() };
             tokio::select! {
                 biased;
                 Some(()) = told => {}
-                killed = tokio::time::timeout(KILL_TIMEOUT, kill.send(Signal::KILL)) => match killed {
+                killed = tokio::time::timeout(KILL_TIMEOUT, persistently(&*kill)) => match killed {
                     Ok(Ok(())) => {
                         // Its end is about to be told, for whoever waits for it.
                         let mut ended = link.ended.clone();
@@ -179,6 +183,23 @@ impl Remote {
     }
 }
 
+/// Whether the command has ended, and not only its connection.
+fn is_over(ended: &Option<Ended>) -> bool {
+    matches!(ended, Some(Ended::Told(_) | Ended::Untold))
+}
+
+/// Kills a command, if need be when its runtime is there again.
+async fn persistently(kill: &dyn Kill) -> Result<()> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match kill.send(Signal::KILL).await {
+            Err(error) if error.is_transient() => tokio::time::sleep(pause).await,
+            sent => return sent,
+        }
+        pause = MAX_PAUSE.min(pause * 2);
+    }
+}
+
 #[async_trait]
 impl SessionControl for Remote {
     async fn resize(&self, size: TerminalSize) -> Result<()> {
@@ -190,7 +211,7 @@ impl SessionControl for Remote {
     }
 
     async fn signal(&self, signal: Signal) -> Result<()> {
-        if self.has_ended() {
+        if is_over(&self.ended.borrow()) {
             return Ok(());
         }
         match self.kill() {

@@ -9,6 +9,8 @@ use tokio::{
     net::{TcpListener, UnixListener},
 };
 
+use testkit::engine::Fault;
+
 use crate::bench::Bench;
 
 async fn refused(path: &Path) -> Error {
@@ -111,6 +113,22 @@ async fn a_runtime_says_who_it_is() {
     let driver = connect_url(url.parse().unwrap()).await.unwrap();
     assert_eq!(driver.info().name, "cri");
     assert!(driver.info().endpoint.starts_with('/'));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_not_there_yet_is_asked_again() {
+    let bench = Bench::new().await;
+    for call in ["Version", "Status"] {
+        let early = || Fault::fail(call, "Unknown", "server is not initialized yet");
+        bench.fake.engine().faults().inject(early());
+        let error = refused(bench.fake.socket()).await;
+        assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Unavailable, true), "{error}");
+        bench.fake.engine().faults().inject(early());
+        let error = bench.driver.ping(&bench.cx).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Unavailable, true), "{error}");
+    }
+    bench.driver.ping(&bench.cx).await.unwrap();
     bench.finish().await;
 }
 

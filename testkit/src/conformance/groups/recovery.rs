@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures::{TryStreamExt, future::join_all};
 use runtime_core::{
-    Client, ContainerPhase, Error, ErrorKind, ExitCause, LogOptions, PodPhase, PullOptions, StopOptions,
-    spec::ExecSpec,
+    Client, ContainerPhase, Error, ErrorKind, Event, ExitCause, LogOptions, PodPhase, PullOptions,
+    StopOptions, spec::Mount,
 };
 
 use crate::{
@@ -31,7 +31,8 @@ cases! { Recovery, alone;
     a_stop_under_way: proves [], needs [PodRun, ContainerStop, ContainerStatus, ContainerLogsFollow];
     a_removal_under_way: proves [], needs [PodRun, PodRemove, PodList];
     a_command_under_way: proves [], needs [PodRun, ExecSync];
-    a_session_under_way: proves [], needs [PodRun, ExecStream];
+    a_session_under_way: proves [], needs [PodRun, ExecStream, ContainerMounts];
+    events_go_on: proves [], needs [PodRun, PodEvents, ContainerMounts];
     a_pull_under_way: proves [], needs [ImagePull, ImageStatus];
 }
 
@@ -260,7 +261,7 @@ async fn a_wait_goes_on(env: &Env) -> Verdict {
 async fn an_end_while_the_runtime_is_down(env: &Env) -> Verdict {
     let shared = env.directory().join("end");
     std::fs::create_dir(&shared)?;
-    let mount = runtime_core::spec::Mount::host(&shared, "/end");
+    let mount = Mount::host(&shared, "/end");
     let command = ["do", "wait-file", "/end/now", ";;", "write", "/end/seen", "x", ";;", "exit", "5"];
     let container = env.container("main", command).with_mount(mount);
     let (_, container) = env.run(&env.pod().with_container(container)).await?;
@@ -338,17 +339,58 @@ async fn a_command_under_way(env: &Env) -> Verdict {
 }
 
 async fn a_session_under_way(env: &Env) -> Verdict {
-    let (_, container) = env.idle().await?;
-    let session = container.start_exec(&ExecSpec::new(["/guest", "sleep", "30"])).await?;
+    let mut spec = env.pod_running(["pause"]);
+    spec.containers[0] = spec.containers[0].clone().with_mount(Mount::host(env.directory(), "/data"));
+    let (_, container) = env.run(&spec).await?;
+    let late = guest_command(["do", "wait-file", "/data/go", ";;", "write", "/data/late", "x"]);
+    let session = container.start_exec(&late).await?;
     let (result, took) = restart_during(env, Duration::from_millis(300), session.wait()).await?;
     ensure!(took < NOTICE, "it took {took:?} to notice");
     match result {
         Ok(exit) => ensure_eq!(exit.cause, ExitCause::StreamLost),
         Err(error) => ensure_lost(&error)?,
     }
+    // The command outlives its connection, and not its session.
     drop(session);
+    env.client().settle().await?;
+    std::fs::write(env.directory().join("go"), "")?;
+    guest_exec(&container, ["sleep", "1"]).await?;
+    ensure!(!env.directory().join("late").exists(), "the command went on without its session");
     let session = container.start_exec(&guest_command(["exit", "3"])).await?;
     ensure_eq!(session.wait().await?.code(), Some(3));
+    Ok(())
+}
+
+async fn events_go_on(env: &Env) -> Verdict {
+    let mut spec = env.pod_running(["do", "wait-file", "/data/go", ";;", "exit", "5"]);
+    spec.containers[0] = spec.containers[0].clone().with_mount(Mount::host(env.directory(), "/data"));
+    let (_, ending) = env.run(&spec).await?;
+    let mut events = env.client().events().await?;
+    while events.try_next().await?.ok_or("the events ended at once")? != Event::Synced {}
+    env.runtime()?.kill().await?;
+    // What happens while nobody can tell, and right after.
+    std::fs::write(env.directory().join("go"), "")?;
+    start(env).await?;
+    let (pod, _) = env.idle().await?;
+    let (mut resyncs, mut synced, mut ended, mut made) = (0, 0, false, false);
+    let listening = async {
+        while !(ended && made && synced == 1) {
+            match events.try_next().await?.ok_or("the events ended with the runtime")? {
+                Event::Resync { .. } => resyncs += 1,
+                Event::Synced => synced += 1,
+                Event::ContainerApplied(told) if told.id == *ending.id() => {
+                    ended = told.phase == ContainerPhase::Exited;
+                }
+                Event::PodApplied(told) => made |= told.id == *pod.id(),
+                _ => {}
+            }
+        }
+        Ok::<_, Failure>(())
+    };
+    let told = tokio::time::timeout(NOTICE, listening).await;
+    let seen = format!("{resyncs} resyncs, synced {synced}, ended {ended}, made {made}");
+    told.map_err(|_| Failure::Failed(format!("not all was told: {seen}")))??;
+    ensure_eq!(resyncs, 1);
     Ok(())
 }
 
