@@ -7,6 +7,7 @@
 //!
 //! The source system is the nydusd part of Kata Containers' runtime.
 
+mod api;
 mod capabilities;
 mod config;
 mod driver;
@@ -14,6 +15,7 @@ mod image;
 mod options;
 mod pod;
 
+pub use api::{DaemonInfo, DaemonMount, DaemonState, DaemonVersion};
 pub use config::{Config, Mode};
 pub use driver::{NydusDriver, connect, connect_url};
 pub use options::{LogLevel, NydusMountOptions, NydusPodOptions, NydusPodStatus};

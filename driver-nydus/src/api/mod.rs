@@ -1,0 +1,16 @@
+//! The API of a daemon: HTTP over its unix socket.
+
+mod client;
+mod connection;
+mod error;
+mod mountpoint;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use client::Client;
+pub(crate) use error::Failure;
+pub(crate) use mountpoint::{id_of, image_at};
+pub use wire::{DaemonInfo, DaemonMount, DaemonState, DaemonVersion};
+pub(crate) use wire::{FsType, MountRequest};
