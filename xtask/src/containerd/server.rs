@@ -123,11 +123,15 @@ impl Server {
             if interrupt::check().is_err() || !self.is_running() {
                 return Some(true);
             }
-            UnixStream::connect(&socket).is_ok().then_some(false)
+            // Right after a kill in the middle of work the socket was seen to take a connection and to refuse the next one,
+            // though the new server ran on: the old one's was not gone yet, it seems, perhaps held by a child being forked.
+            // So that somebody listens is not enough, and that nobody answers is no failure yet.
+            let answers = UnixStream::connect(&socket).is_ok() && ctr(&self.layout, ["version"]).is_ok();
+            answers.then_some(false)
         });
         interrupt::check()?;
         match ended {
-            Some(false) => ctr(&self.layout, ["version"]).map(drop),
+            Some(false) => Ok(()),
             Some(true) => {
                 Err(Failure::failed(format!("containerd ended at its start: {}", self.last_words())))
             }
