@@ -14,6 +14,7 @@ mod driver;
 mod image;
 mod options;
 mod pod;
+pub mod rafs;
 
 pub use api::{DaemonInfo, DaemonMount, DaemonState, DaemonVersion};
 pub use config::{Config, Mode};
