@@ -47,6 +47,11 @@ pub fn connect_url(url: Url) -> BoxFuture<'static, Result<Arc<dyn Driver>>> {
 }
 
 impl NydusDriver {
+    /// Who goes on when a caller has gone.
+    pub(crate) fn janitor(&self) -> &Janitor {
+        &self.0.janitor
+    }
+
     /// Checks a call before any IO.
     pub(crate) fn admit(&self, cx: &Context, call: &Call<'_>) -> Result<()> {
         admit(NAME, &self.0.capabilities, cx, call)

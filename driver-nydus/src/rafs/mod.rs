@@ -8,6 +8,7 @@ mod config;
 mod document;
 mod remote;
 mod seconds;
+mod secrets;
 mod validate;
 
 #[cfg(test)]
@@ -19,3 +20,4 @@ pub use config::{MetadataMode, Prefetch, RafsConfig};
 pub use remote::{Mirror, Proxy, Remote};
 
 pub(crate) use document::Document;
+pub(crate) use secrets::without_secrets;
