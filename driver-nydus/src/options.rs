@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use runtime_core::{Secret, spec::DriverOptions};
+use runtime_core::{ExitStatus, spec::DriverOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mode, driver::NAME, rafs::RafsConfig};
+use crate::{Mode, driver::NAME};
 
 /// Options of a pod, which is one daemon, for the `extensions` of its spec. What isn't said is the driver's choice: places
 /// below its work directory.
@@ -41,7 +41,8 @@ pub struct NydusPodOptions {
     /// The network namespace that the daemon runs in, as a path such as `/run/netns/NAME`. This process's unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_namespace: Option<PathBuf>,
-    /// More arguments for the daemon, after the driver's own. `--rlimit-nofile 0` is the driver's unless it is here.
+    /// More arguments for the daemon, after the driver's own. `--rlimit-nofile 0` is the driver's unless it is here. The daemon's
+    /// working directory is `/`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_arguments: Vec<String>,
 }
@@ -79,21 +80,15 @@ pub struct NydusPodStatus {
     pub mountpoint: Option<PathBuf>,
     /// The directory that it shares at `/containers`.
     pub source: PathBuf,
+    /// How the daemon ended, once it has.
+    pub exit: Option<ExitStatus>,
 }
 
 /// Options of a mounted image, for the `extensions` of its spec: how the daemon reaches the image's data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
-pub struct NydusMountOptions {
-    /// The configuration of the mount, typed. Either this or `raw_config`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<RafsConfig>,
-    /// The configuration of the mount as the daemon takes it, a JSON object: for what [`RafsConfig`] has no field for. It may
-    /// hold credentials, so it is a secret as a whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub raw_config: Option<Secret>,
-}
+pub struct NydusMountOptions {}
 
 impl NydusPodOptions {
     /// Shares this directory at `/containers`.
@@ -108,20 +103,6 @@ impl NydusPodOptions {
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
         self
-    }
-}
-
-impl NydusMountOptions {
-    /// Mounts with this configuration.
-    #[must_use]
-    pub fn new(config: RafsConfig) -> Self {
-        Self { config: Some(config), raw_config: None }
-    }
-
-    /// Mounts with this configuration, a JSON object in the daemon's own form.
-    #[must_use]
-    pub fn raw(config: impl Into<Secret>) -> Self {
-        Self { config: None, raw_config: Some(config.into()) }
     }
 }
 

@@ -2,52 +2,55 @@
 
 use async_trait::async_trait;
 use runtime_core::{
-    Call, Context, Error, EventStream, Operation, Pod, PodFilter, PodId, PodRun, PodStats, PodStatus,
-    PodSummary, PortStream, Result, RunOptions, StopOptions, spec::PodSpec,
+    Call, Context, Error, EventStream, Object, Operation, Pod, PodFilter, PodId, PodRun, PodStats, PodStatus,
+    PodSummary, PortStream, Result, RunOptions, StopOptions, events, spec::PodSpec,
 };
 
-use crate::driver::NydusDriver;
+use crate::{driver::NydusDriver, events::WorkDirectory, look::Look};
 
 #[async_trait]
 impl Pod for NydusDriver {
     async fn run(&self, cx: &Context, spec: &PodSpec, options: &RunOptions) -> Result<PodRun> {
         self.admit(cx, &Call::PodRun { spec, options })?;
-        Err(Error::unsupported(Operation::PodRun))
+        self.run_pod(cx, spec, options).await
     }
 
     async fn stop(&self, cx: &Context, id: &PodId, options: &StopOptions) -> Result<()> {
         self.admit(cx, &Call::PodStop { id, options })?;
-        Err(Error::unsupported(Operation::PodStop))
+        self.stop_pod(cx, id, options).await
     }
 
     async fn remove(&self, cx: &Context, id: &PodId) -> Result<()> {
         self.admit(cx, &Call::PodRemove { id })?;
-        Err(Error::unsupported(Operation::PodRemove))
+        self.remove_pod(cx, id).await
     }
 
     async fn status(&self, cx: &Context, id: &PodId) -> Result<PodStatus> {
         self.admit(cx, &Call::PodStatus { id })?;
-        Err(Error::unsupported(Operation::PodStatus))
+        let look = cx.run(self.look(id)).await?;
+        let (look, _) = look.ok_or_else(|| Error::not_found(Object::pod(id.as_str())))?;
+        look.status()
     }
 
     async fn list(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodSummary>> {
         self.admit(cx, &Call::PodList { filter })?;
-        Err(Error::unsupported(Operation::PodList))
+        let all = cx.run(self.look_at_all()).await?;
+        Ok(all.iter().map(Look::summary).filter(|pod| filter.matches(pod)).collect())
     }
 
     async fn events(&self, cx: &Context) -> Result<EventStream> {
         self.admit(cx, &Call::PodEvents)?;
-        Err(Error::unsupported(Operation::PodEvents))
+        Ok(events::follow(WorkDirectory(self.clone()), cx))
     }
 
     async fn stats(&self, cx: &Context, id: &PodId) -> Result<PodStats> {
         self.admit(cx, &Call::PodStats { id })?;
-        Err(Error::unsupported(Operation::PodStats))
+        cx.run(self.stats_of(id)).await
     }
 
     async fn list_stats(&self, cx: &Context, filter: &PodFilter) -> Result<Vec<PodStats>> {
         self.admit(cx, &Call::PodListStats { filter })?;
-        Err(Error::unsupported(Operation::PodListStats))
+        cx.run(self.list_of_stats(filter)).await
     }
 
     async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {

@@ -14,6 +14,7 @@ pub mod emulation;
 mod error;
 pub mod events;
 mod facet;
+pub mod file_watch;
 pub mod helpers;
 mod id;
 mod janitor;

@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::watch::parent;
+use crate::file_watch::parent;
 
 /// One file of a log, open, so that no later renaming or removal can take it away.
 #[derive(Debug)]

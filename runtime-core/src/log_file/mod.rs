@@ -9,7 +9,6 @@ mod reader;
 mod tail;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 pub use decoder::MAX_LINE_BYTES;
 pub use reader::read;

@@ -18,9 +18,11 @@ use super::{
     decoder::Decoder,
     generation::{self, Generation, Identity},
     tail::{self, Start},
-    watch::Watch,
 };
-use crate::{Error, ErrorKind, LogLine, LogOptions, LogStream, Result, helpers::cri_log::CriLogError};
+use crate::{
+    Error, ErrorKind, LogLine, LogOptions, LogStream, Result, file_watch::Watch,
+    helpers::cri_log::CriLogError,
+};
 
 const READ_BYTES: usize = 64 * 1024;
 

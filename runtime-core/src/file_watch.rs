@@ -1,7 +1,7 @@
-//! Waiting for a file to change, by inotify.
+//! Waiting for files to change, by inotify, and by looking where the kernel has none left to give.
 
 use std::{
-    io,
+    fmt, io,
     os::fd::{AsFd, AsRawFd},
     path::Path,
     time::Duration,
@@ -17,7 +17,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const BUFFER_BYTES: usize = 4096;
 
 /// Tells when something has happened to one of the files and directories that were added.
-pub(super) enum Watch {
+pub struct Watch(How);
+
+enum How {
     /// By the kernel's word.
     Events(EventStream<Vec<u8>>),
     /// By looking again and again: the user's inotify instances or watches are used up.
@@ -28,13 +30,15 @@ pub(super) enum Watch {
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
+    /// Watches nothing yet. To be called within a tokio runtime.
+    #[must_use]
+    pub fn new() -> Self {
         let events = Inotify::init().and_then(|inotify| inotify.into_event_stream(vec![0; BUFFER_BYTES]));
-        events.map_or_else(Self::polling, Self::Events)
+        events.map_or_else(Self::polling, |events| Self(How::Events(events)))
     }
 
     /// Writes to an open file are told from now on, whatever its name is or will be.
-    pub(super) fn add_file(&mut self, file: &impl AsFd) {
+    pub fn add_file(&mut self, file: &impl AsFd) {
         let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
         if let Err(error) = self.add(Path::new(&path), WatchMask::MODIFY) {
             *self = Self::polling(error);
@@ -43,7 +47,7 @@ impl Watch {
 
     /// Files that appear next to `path` are told from now on. As long as its directory is missing, that of the nearest
     /// directory above which is there.
-    pub(super) fn add_directory_of(&mut self, path: &Path) {
+    pub fn add_directory_of(&mut self, path: &Path) {
         let mask = WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::DELETE_SELF | WatchMask::MOVE_SELF;
         let mut directory = parent(path);
         loop {
@@ -61,9 +65,9 @@ impl Watch {
     }
 
     /// Waits for news. What happens between two calls is not lost, and it may be told more than once.
-    pub(super) async fn changed(&mut self) {
-        match self {
-            Self::Events(events) => {
+    pub async fn changed(&mut self) {
+        match &mut self.0 {
+            How::Events(events) => {
                 if let Some(Err(error)) = events.next().await {
                     *self = Self::polling(error);
                     return;
@@ -71,7 +75,7 @@ impl Watch {
                 // Whatever has come with it needs one look, not many.
                 while let Some(Some(Ok(_))) = events.next().now_or_never() {}
             }
-            Self::Polling { pause } => {
+            How::Polling { pause } => {
                 tokio::time::sleep(*pause).await;
                 *pause = (*pause * 2).min(LONGEST_PAUSE);
             }
@@ -79,27 +83,39 @@ impl Watch {
     }
 
     /// There was something to read: look again soon.
-    pub(super) fn found(&mut self) {
-        if let Self::Polling { pause } = self {
+    pub fn found(&mut self) {
+        if let How::Polling { pause } = &mut self.0 {
             *pause = FIRST_PAUSE;
         }
     }
 
     fn add(&self, path: &Path, mask: WatchMask) -> io::Result<()> {
-        match self {
-            Self::Events(events) => events.watches().add(path, mask).map(drop),
-            Self::Polling { .. } => Ok(()),
+        match &self.0 {
+            How::Events(events) => events.watches().add(path, mask).map(drop),
+            How::Polling { .. } => Ok(()),
         }
     }
 
     fn polling(error: io::Error) -> Self {
         tracing::debug!(%error, "no inotify, polling");
-        Self::Polling { pause: FIRST_PAUSE }
+        Self(How::Polling { pause: FIRST_PAUSE })
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("polls", &matches!(self.0, How::Polling { .. })).finish()
     }
 }
 
 /// The directory that a path is in; that of the root is the root.
-pub(super) fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,

@@ -1,0 +1,519 @@
+//! The files below the work directory.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::{DirBuilderExt, symlink},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use runtime_core::{Error, ErrorKind, PodId, Result};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::task::spawn_blocking;
+
+use super::{Claim, Ended, Found, Record, Started, Stopping};
+use crate::{io_error::failed, process::fuse};
+
+const RECORD: &str = "record.json";
+const STARTED: &str = "process.json";
+const STOPPING: &str = "stop.json";
+const ENDED: &str = "exit.json";
+
+/// Before the id, in the name of a directory that is being made.
+const NEW: &str = ".new-";
+/// Before the id, in the name of a directory that is being removed.
+const GONE: &str = ".gone-";
+
+/// How long a directory without a record may be there: whoever makes one writes the record next.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A work directory. Its methods wait for the disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    root: Arc<Path>,
+}
+
+/// Runs what waits for the disk where that keeps nobody waiting.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = spawn_blocking(work).await;
+    done.map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "the runtime shut down or the call panicked").with_source(error)
+    })?
+}
+
+impl Store {
+    /// Takes a directory, which is made if it isn't there, and sweeps what crashes left in it.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a path that is no directory, that can't be made one, or that isn't UTF-8, which the daemon's API
+    /// can't speak of.
+    pub(crate) fn open(work_dir: &Path) -> Result<Self> {
+        let invalid = |message: String| Error::invalid("work_dir", message);
+        if let Err(error) = private().recursive(true).create(work_dir) {
+            return Err(invalid(format!("can't make {}: {error}", work_dir.display())).with_source(error));
+        }
+        let root = fs::canonicalize(work_dir).map_err(|error| {
+            invalid(format!("can't look at {}: {error}", work_dir.display())).with_source(error)
+        })?;
+        if !root.is_dir() {
+            return Err(invalid(format!("{} is not a directory", root.display())));
+        }
+        if root.to_str().is_none() {
+            return Err(invalid(format!("{} is not UTF-8", root.display())));
+        }
+        let store = Self { root: root.into() };
+        for directory in [store.pods(), store.names()] {
+            private()
+                .recursive(true)
+                .create(&directory)
+                .map_err(|error| failed(format_args!("make {}", directory.display()), error))?;
+        }
+        store.sweep().map_err(|error| failed("sweep the work directory", error))?;
+        Ok(store)
+    }
+
+    /// Where all pods are.
+    pub(crate) fn pods(&self) -> PathBuf {
+        self.root.join("pods")
+    }
+
+    /// A pod's own directory.
+    pub(crate) fn pod(&self, id: &PodId) -> PathBuf {
+        self.pods().join(id.as_str())
+    }
+
+    /// The file with a daemon's output.
+    pub(crate) fn log(&self, id: &PodId) -> PathBuf {
+        self.pod(id).join("log")
+    }
+
+    /// Makes a pod's files, if nobody has any of its claims. `Err` within says who has one, and which.
+    pub(crate) fn create(&self, record: &Record) -> Result<Result<(), (Claim, PodId)>> {
+        let (new, directory) = (self.hidden(NEW, &record.id), self.pod(&record.id));
+        let made = (|| {
+            private().create(&new)?;
+            for name in ["share", "mnt"] {
+                private().create(new.join(name))?;
+            }
+            write(&new, RECORD, record)?;
+            for claim in Claim::all(record, &directory) {
+                if let Some(holder) = self.claim(&claim, &record.id)? {
+                    return Ok(Err((claim, holder)));
+                }
+            }
+            fs::rename(&new, &directory).map(Ok)
+        })();
+        if !matches!(made, Ok(Ok(()))) {
+            let released = self.release_all(record);
+            let removed = fs::remove_dir_all(&new);
+            for error in [released, removed].into_iter().filter_map(io::Result::err) {
+                tracing::debug!(%error, pod = %record.id, "can't remove what was being made");
+            }
+        }
+        made.map_err(|error| failed("make the pod's files", error))
+    }
+
+    /// Writes that a daemon was started.
+    pub(crate) fn set_started(&self, id: &PodId, started: &Started) -> Result<()> {
+        write(&self.pod(id), STARTED, started).map_err(|error| failed("write who the daemon is", error))
+    }
+
+    /// Writes that somebody asked for its end. Gone already is fine.
+    pub(crate) fn set_stopping(&self, id: &PodId, stopping: &Stopping) -> Result<()> {
+        unless_gone(write(&self.pod(id), STOPPING, stopping))
+            .map_err(|error| failed("write that it is to end", error))
+    }
+
+    /// Writes how it ended. Gone already is fine.
+    pub(crate) fn set_ended(&self, id: &PodId, ended: &Ended) -> Result<()> {
+        unless_gone(write(&self.pod(id), ENDED, ended)).map_err(|error| failed("write how it ended", error))
+    }
+
+    /// How it ended, if somebody wrote that.
+    pub(crate) fn ended(&self, id: &PodId) -> Result<Option<Ended>> {
+        read(&self.pod(id), ENDED).map_err(|error| failed("read how it ended", error))
+    }
+
+    /// What is known of a pod; `None` if there is no such pod, or what is there is no pod.
+    pub(crate) fn find(&self, id: &PodId) -> Result<Option<Found>> {
+        // Ids are names of directories, and callers may give anything.
+        if !is_id(id.as_str()) {
+            return Ok(None);
+        }
+        let directory = self.pod(id);
+        let found = (|| {
+            let Some(record) = read::<Record>(&directory, RECORD)? else { return Ok(None) };
+            if record.id != *id {
+                return Ok(None);
+            }
+            // The end last: it is never there without what came before.
+            let ended = read(&directory, ENDED)?;
+            let stopping = read(&directory, STOPPING)?;
+            let started = read(&directory, STARTED)?;
+            Ok(Some(Found { record, started, stopping, ended }))
+        })();
+        found.map_err(|error| failed("read the pod's files", error))
+    }
+
+    /// All pods.
+    pub(crate) fn all(&self) -> Result<Vec<Found>> {
+        let mut all = Vec::new();
+        for id in self.ids().map_err(|error| failed("list the work directory", error))? {
+            all.extend(self.find(&id)?);
+        }
+        Ok(all)
+    }
+
+    /// The directories of all pods.
+    pub(crate) fn directories(&self) -> Result<Vec<PathBuf>> {
+        let ids = self.ids().map_err(|error| failed("list the work directory", error))?;
+        Ok(ids.iter().map(|id| self.pod(id)).collect())
+    }
+
+    /// Removes a pod's files, and gives back what it claimed. Gone already is fine.
+    ///
+    /// # Errors
+    /// `InvalidState` if something is mounted below: what is there is not the pod's.
+    pub(crate) fn remove(&self, record: &Record) -> Result<()> {
+        let directory = self.pod(&record.id);
+        let below = fuse::below(&directory).map_err(|error| failed("look for mounts", error))?;
+        if let Some(mounted) = below {
+            let message = format!("something is mounted at {}, unmount it first", mounted.display());
+            return Err(Error::new(ErrorKind::InvalidState, message));
+        }
+        let gone = self.hidden(GONE, &record.id);
+        let removed = unless_gone(fs::rename(&directory, &gone))
+            .and_then(|()| self.release_all(record))
+            .and_then(|()| unless_gone(fs::remove_dir_all(&gone)));
+        removed.map_err(|error| failed("remove the pod's files", error))
+    }
+
+    /// Gives a claim back, if it is this pod's. Another one's is left alone.
+    pub(crate) fn release(&self, claim: &Claim, id: &PodId) -> Result<()> {
+        self.try_release(claim, id).map_err(|error| failed("give a name back", error))
+    }
+
+    /// Whose a claim is.
+    pub(crate) fn holder_of(&self, claim: &Claim) -> Result<Option<PodId>> {
+        self.holder(claim).map_err(|error| failed("look at a name", error))
+    }
+
+    /// Whether a claim is this pod's.
+    pub(crate) fn has(&self, claim: &Claim, id: &PodId) -> Result<bool> {
+        Ok(self.holder_of(claim)?.as_ref() == Some(id))
+    }
+
+    /// Takes a claim; `Some` is the pod that has it.
+    fn claim(&self, claim: &Claim, id: &PodId) -> io::Result<Option<PodId>> {
+        let link = self.names().join(claim.file());
+        loop {
+            match symlink(id.as_str(), &link) {
+                Ok(()) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+            let Some(holder) = self.holder(claim)? else { continue };
+            if self.exists(&holder)? {
+                return Ok(Some(holder));
+            }
+            self.try_release(claim, &holder)?;
+        }
+    }
+
+    fn release_all(&self, record: &Record) -> io::Result<()> {
+        let claims = Claim::all(record, &self.pod(&record.id));
+        claims.iter().try_for_each(|claim| self.try_release(claim, &record.id))
+    }
+
+    /// Between the look and the removal nobody else may remove the link, since then it could be another's.
+    fn try_release(&self, claim: &Claim, id: &PodId) -> io::Result<()> {
+        let lock = File::create(self.root.join("names.lock"))?;
+        lock.lock()?;
+        if self.holder(claim)?.as_ref() != Some(id) {
+            return Ok(());
+        }
+        unless_gone(fs::remove_file(self.names().join(claim.file())))
+    }
+
+    fn holder(&self, claim: &Claim) -> io::Result<Option<PodId>> {
+        match fs::read_link(self.names().join(claim.file())) {
+            Ok(holder) => Ok(Some(PodId::new(holder.to_string_lossy()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a pod is there or being made. It is made under the one name and then gets the other, so they are looked at in
+    /// this order.
+    fn exists(&self, id: &PodId) -> io::Result<bool> {
+        if !is_id(id.as_str()) {
+            return Ok(false);
+        }
+        Ok(self.is_being_made(&self.hidden(NEW, id))? || self.pod(id).try_exists()?)
+    }
+
+    fn is_being_made(&self, new: &Path) -> io::Result<bool> {
+        match read::<Record>(new, RECORD)? {
+            Some(record) => record.creator.is_alive(),
+            None => match fs::metadata(new) {
+                Ok(found) => Ok(found.modified()?.elapsed().unwrap_or_default() < RECORD_TIMEOUT),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(self.pods())? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let is_left = name.starts_with(GONE)
+                || (name.starts_with(NEW) && !self.is_being_made(&entry.path()).unwrap_or(true));
+            if is_left && fuse::below(&entry.path())?.is_none() {
+                unless_gone(fs::remove_dir_all(entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ids(&self) -> io::Result<Vec<PodId>> {
+        let mut ids = Vec::new();
+        for entry in fs::read_dir(self.pods())? {
+            ids.extend(entry?.file_name().to_str().filter(|name| is_id(name)).map(PodId::new));
+        }
+        Ok(ids)
+    }
+
+    fn names(&self) -> PathBuf {
+        self.root.join("names")
+    }
+
+    fn hidden(&self, prefix: &str, id: &PodId) -> PathBuf {
+        self.pods().join(format!("{prefix}{id}"))
+    }
+}
+
+/// An id that no pod has had.
+pub(crate) fn new_id() -> io::Result<PodId> {
+    let mut random = [0; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    Ok(PodId::new(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+}
+
+fn is_id(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// Whoever can reach a daemon's sockets can have it mount anything.
+fn private() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+/// Writes a file as a whole: readers see the old one or the new one.
+fn write(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    // Several may write the same at once.
+    let temporary = directory.join(format!(
+        ".{name}-{:x}-{:x}",
+        std::process::id(),
+        rustix::thread::gettid().as_raw_nonzero()
+    ));
+    fs::write(&temporary, serde_json::to_vec(value)?)?;
+    fs::rename(&temporary, directory.join(name))
+}
+
+/// Reads a file; `None` if it isn't there, or no whole one.
+fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
+    let path = directory.join(name);
+    match fs::read(&path) {
+        Ok(text) => Ok(serde_json::from_slice(&text)
+            .inspect_err(
+                |error| tracing::warn!(path = %path.display(), %error, "left alone: it can't be understood"),
+            )
+            .ok()),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn unless_gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if !is_missing(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use runtime_core::{ExitCause, ExitStatus, spec::PodSpec};
+
+    use super::*;
+    use crate::{
+        Mode, NydusPodOptions,
+        process::{check::Places, identity::Identity},
+    };
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("a/b")).unwrap();
+        (directory, store)
+    }
+
+    fn record(store: &Store, name: &str, options: &NydusPodOptions) -> Record {
+        let id = new_id().unwrap();
+        Record {
+            places: Places::new(options, Mode::Virtiofs, &store.pod(&id)),
+            id,
+            spec: PodSpec::new(name),
+            created_at: Timestamp::now(),
+            creator: Identity::own().unwrap(),
+        }
+    }
+
+    fn create(store: &Store, record: &Record) -> Result<(), PodId> {
+        store.create(record).unwrap().map_err(|(_, holder)| holder)
+    }
+
+    #[test]
+    fn a_pod_from_its_beginning_to_its_end() {
+        let (_directory, store) = store();
+        let first = record(&store, "a", &NydusPodOptions::default());
+        create(&store, &first).unwrap();
+        let started = Started { process: Identity::own().unwrap(), ready_at: None };
+        store.set_started(&first.id, &started).unwrap();
+        store.set_stopping(&first.id, &Stopping { asked_at: Timestamp::now() }).unwrap();
+        let ended = Ended { status: ExitStatus::new(ExitCause::Signaled(9)), last_words: "x".into() };
+        store.set_ended(&first.id, &ended).unwrap();
+        let found = store.find(&first.id).unwrap().unwrap();
+        assert_eq!(
+            (&found.record, found.started.as_ref(), found.ended.as_ref()),
+            (&first, Some(&started), Some(&ended))
+        );
+        assert_eq!(store.all().unwrap(), [found]);
+
+        let second = record(&store, "a", &NydusPodOptions::default());
+        assert_eq!(create(&store, &second).unwrap_err(), first.id);
+        assert_eq!(store.all().unwrap().len(), 1, "nothing is left of it");
+        store.remove(&first).unwrap();
+        store.remove(&first).unwrap();
+        assert_eq!(store.find(&first.id).unwrap(), None);
+        store.set_ended(&first.id, &ended).unwrap();
+        create(&store, &second).unwrap();
+        store.remove(&first).unwrap();
+        assert!(store.has(&Claim::name(&second.spec), &second.id).unwrap(), "the name is another's now");
+        assert_eq!(fs::read_dir(store.pods()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_place_outside_is_one_pods() {
+        let (directory, store) = store();
+        let options =
+            NydusPodOptions { api_socket: Some(directory.path().join("s")), ..NydusPodOptions::default() };
+        let first = record(&store, "a", &options);
+        create(&store, &first).unwrap();
+        let second = record(&store, "b", &options);
+        assert_eq!(create(&store, &second).unwrap_err(), first.id);
+        store.release(&Claim::place(&directory.path().join("s")), &first.id).unwrap();
+        create(&store, &second).unwrap();
+    }
+
+    #[test]
+    fn what_is_half_there_is_no_pod() {
+        let (_directory, store) = store();
+        for name in
+            ["0123456789abcdef", "fedcba9876543210", "x", ".new-0123456789abcde0", ".gone-0123456789abcdef"]
+        {
+            fs::create_dir(store.pods().join(name)).unwrap();
+        }
+        fs::write(store.pods().join("fedcba9876543210/record.json"), "{\"id\": \"fedc").unwrap();
+        fs::write(store.pods().join("aaaaaaaaaaaaaaaa"), "a file").unwrap();
+        assert_eq!(store.all().unwrap(), []);
+        for id in ["0123456789abcdef", "aaaaaaaaaaaaaaaa", "..", "../pods", "", "0123456789abcdef/"] {
+            assert_eq!(store.find(&PodId::new(id)).unwrap(), None, "{id:?}");
+        }
+        Store::open(&store.root).unwrap();
+        assert!(!store.pods().join(".gone-0123456789abcdef").exists());
+        assert!(store.pods().join(".new-0123456789abcde0").exists(), "it may get its record yet");
+    }
+
+    #[test]
+    fn a_name_whose_pod_is_gone_is_nobodys() {
+        let (_directory, store) = store();
+        let first = record(&store, "a", &NydusPodOptions::default());
+        create(&store, &first).unwrap();
+        fs::remove_dir_all(store.pod(&first.id)).unwrap();
+        create(&store, &record(&store, "a", &NydusPodOptions::default())).unwrap();
+    }
+
+    #[test]
+    fn of_many_at_once_one_gets_the_name() {
+        let (_directory, store) = store();
+        for _ in 0..10 {
+            let records: Vec<Record> =
+                std::iter::repeat_with(|| record(&store, "a", &NydusPodOptions::default())).take(8).collect();
+            let won: Vec<&Record> = std::thread::scope(|scope| {
+                let store = &store;
+                let tries: Vec<_> = records
+                    .iter()
+                    .map(|record| scope.spawn(move || create(store, record).is_ok().then_some(record)))
+                    .collect();
+                tries.into_iter().filter_map(|tried| tried.join().unwrap()).collect()
+            });
+            assert_eq!(won.len(), 1);
+            assert_eq!(store.all().unwrap().len(), 1);
+            // The next ones find a name that somebody else gives back at the same time.
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| store.remove(won[0]).unwrap());
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_list_survives_pods_that_come_and_go() {
+        let (_directory, store) = store();
+        std::thread::scope(|scope| {
+            for name in ["a", "b"] {
+                let store = store.clone();
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        let record = record(&store, name, &NydusPodOptions::default());
+                        create(&store, &record).unwrap();
+                        store.remove(&record).unwrap();
+                    }
+                });
+            }
+            for _ in 0..100 {
+                assert!(store.all().unwrap().len() <= 2);
+            }
+        });
+    }
+
+    #[test]
+    fn work_directories() {
+        let (directory, store) = store();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        for bad in [file.clone(), file.join("below")] {
+            let error = Store::open(&bad).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.field()),
+                (ErrorKind::InvalidArgument, Some("work_dir")),
+                "{error}"
+            );
+        }
+        assert_eq!(Store::open(&store.root).unwrap().root, store.root);
+    }
+}
