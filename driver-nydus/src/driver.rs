@@ -76,6 +76,11 @@ pub fn connect_url(url: Url) -> BoxFuture<'static, Result<Arc<dyn Driver>>> {
 }
 
 impl NydusDriver {
+    /// Who goes on when a caller has gone.
+    pub(crate) fn janitor(&self) -> &Janitor {
+        &self.0.janitor
+    }
+
     /// Checks a call before any IO.
     pub(crate) fn admit(&self, cx: &Context, call: &Call<'_>) -> Result<()> {
         admit(NAME, &self.0.capabilities, cx, call)
@@ -92,10 +97,6 @@ impl NydusDriver {
     /// The daemons that are watched.
     pub(crate) fn daemons(&self) -> &Daemons {
         &self.0.daemons
-    }
-
-    pub(crate) fn janitor(&self) -> &Janitor {
-        &self.0.janitor
     }
 }
 

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use runtime_core::{
-    Call, Context, Error, FilesystemUsage, ImageFilter, ImageMount, ImageStatus, ImageStore, Operation,
-    PodId, PullOptions, PullStream, Result, helpers::image_ref::ImageReference, spec::ImageMountSpec,
+    Call, Context, Error, ErrorKind, FilesystemUsage, ImageFilter, ImageMount, ImageStatus, ImageStore,
+    Operation, PodId, PullOptions, PullStream, Result, helpers::image_ref::ImageReference,
+    spec::ImageMountSpec,
 };
 
-use crate::driver::NydusDriver;
+use crate::{api::image_at, driver::NydusDriver, mount_request::request, mounts};
 
 #[async_trait]
 impl ImageStore for NydusDriver {
@@ -37,21 +38,34 @@ impl ImageStore for NydusDriver {
 
     async fn mount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
         self.admit(cx, &Call::ImageMount { pod, spec })?;
-        Err(Error::unsupported(Operation::ImageMount))
+        let request = request(spec)?;
+        let live = self.live(cx, pod).await?;
+        mounts::mount(cx, self.janitor(), live, pod, &spec.id, request).await
     }
 
     async fn unmount(&self, cx: &Context, pod: &PodId, id: &str) -> Result<()> {
         self.admit(cx, &Call::ImageUnmount { pod, id })?;
-        Err(Error::unsupported(Operation::ImageUnmount))
+        match self.live(cx, pod).await {
+            Ok(live) => live.client.unmount(cx, &image_at(id)).await,
+            // With the daemon everything that was mounted on it went.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidState) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn remount(&self, cx: &Context, pod: &PodId, spec: &ImageMountSpec) -> Result<ImageMount> {
         self.admit(cx, &Call::ImageRemount { pod, spec })?;
-        Err(Error::unsupported(Operation::ImageRemount))
+        let request = request(spec)?;
+        let live = self.live(cx, pod).await?;
+        mounts::remount(cx, &live, pod, &spec.id, &request).await
     }
 
     async fn mounts(&self, cx: &Context, pod: &PodId) -> Result<Vec<ImageMount>> {
         self.admit(cx, &Call::ImageMounts { pod })?;
-        Err(Error::unsupported(Operation::ImageMounts))
+        match self.live(cx, pod).await {
+            Ok(live) => mounts::list(cx, &live, pod).await,
+            Err(error) if error.kind() == ErrorKind::InvalidState => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 }

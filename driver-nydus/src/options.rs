@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use runtime_core::{ExitStatus, spec::DriverOptions};
+use runtime_core::{ExitStatus, Secret, spec::DriverOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mode, driver::NAME};
+use crate::{Mode, driver::NAME, rafs::RafsConfig};
 
 /// Options of a pod, which is one daemon, for the `extensions` of its spec. What isn't said is the driver's choice: places
 /// below its work directory.
@@ -88,7 +88,15 @@ pub struct NydusPodStatus {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
-pub struct NydusMountOptions {}
+pub struct NydusMountOptions {
+    /// The configuration of the mount, typed. Either this or `raw_config`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<RafsConfig>,
+    /// The configuration of the mount as the daemon takes it, a JSON object: for what [`RafsConfig`] has no field for. It may
+    /// hold credentials, so it is a secret as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_config: Option<Secret>,
+}
 
 impl NydusPodOptions {
     /// Shares this directory at `/containers`.
@@ -103,6 +111,20 @@ impl NydusPodOptions {
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
         self
+    }
+}
+
+impl NydusMountOptions {
+    /// Mounts with this configuration.
+    #[must_use]
+    pub fn new(config: RafsConfig) -> Self {
+        Self { config: Some(config), raw_config: None }
+    }
+
+    /// Mounts with this configuration, a JSON object in the daemon's own form.
+    #[must_use]
+    pub fn raw(config: impl Into<Secret>) -> Self {
+        Self { config: None, raw_config: Some(config.into()) }
     }
 }
 

@@ -20,8 +20,11 @@ use super::{
     wire::{DaemonInfo, MountRequest},
 };
 
-/// How many calls may be under way at once. The daemon works one by one, and refuses an eleventh connection.
+/// How many calls may be under way at once. The daemon works one by one, and takes only so many connections.
 const MOST_CALLS: usize = 4;
+
+/// The longest call that the daemon takes. Of a longer one it reads nothing, and closes the connection.
+const LONGEST_CALL: usize = 51200;
 
 /// A daemon's API. Cheap to clone; clones share the connection.
 #[derive(Clone)]
@@ -46,7 +49,7 @@ impl Client {
     }
 
     /// What the daemon says about itself, and what is mounted on it.
-    pub(crate) async fn info(&self, cx: &Context) -> Result<DaemonInfo> {
+    pub(crate) async fn info(&self, cx: &Context) -> Result<DaemonInfo, Failure> {
         self.get(cx, "/api/v1/daemon").await
     }
 
@@ -94,9 +97,9 @@ impl Client {
     }
 
     /// A call for data.
-    async fn get<T: DeserializeOwned>(&self, cx: &Context, path: &str) -> Result<T> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, cx: &Context, path: &str) -> Result<T, Failure> {
         let answer = self.call(cx, Method::GET, path, None, Repeat::IfLost).await?;
-        serde_json::from_slice(&answer.body).map_err(|error| error::unreadable(&error))
+        serde_json::from_slice(&answer.body).map_err(|error| Failure::unknown(error::unreadable(&error)))
     }
 
     /// A call for a deed.
@@ -208,9 +211,14 @@ fn request(method: &Method, path: &str, body: Bytes) -> Result<Request<Full<Byte
 }
 
 fn to_json(request: &MountRequest) -> Result<Bytes, Failure> {
-    serde_json::to_vec(request).map(Bytes::from).map_err(|_| {
+    let body = serde_json::to_vec(request).map_err(|_| {
         Failure::not_sent(Error::new(ErrorKind::InvalidArgument, "the mount can't be written as JSON"))
-    })
+    })?;
+    if body.len() > LONGEST_CALL {
+        let message = format!("{} bytes are more than the {LONGEST_CALL} that the daemon takes", body.len());
+        return Err(Failure::not_sent(Error::new(ErrorKind::ResourceExhausted, message)));
+    }
+    Ok(Bytes::from(body))
 }
 
 fn closed() -> Error {

@@ -10,7 +10,7 @@ mod wire;
 mod tests;
 
 pub(crate) use client::Client;
-pub(crate) use error::Failure;
+pub(crate) use error::{Failure, Outcome};
 pub(crate) use mountpoint::{id_of, image_at};
 pub use wire::{DaemonInfo, DaemonMount, DaemonState, DaemonVersion};
 pub(crate) use wire::{FsType, MountRequest};

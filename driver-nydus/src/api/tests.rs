@@ -238,7 +238,7 @@ async fn what_is_no_answer_is_a_typed_error() {
     ] {
         let shown = String::from_utf8_lossy(&bytes).into_owned();
         let server = Server::start(move |_, _| Reply::Last(bytes.clone()));
-        let error = server.client().info(&cx()).await.unwrap_err();
+        let error = server.client().info(&cx()).await.unwrap_err().error;
         assert_eq!(error.kind(), kind, "{shown}: {error:#}");
     }
 }
@@ -250,7 +250,7 @@ async fn answers_without_end_are_cut() {
     endless.resize(100 * 1024 * 1024, b' ');
     for bytes in [announced, endless] {
         let server = Server::start(move |_, _| Reply::Bytes(bytes.clone()));
-        let error = server.client().info(&cx()).await.unwrap_err();
+        let error = server.client().info(&cx()).await.unwrap_err().error;
         assert_eq!(error.kind(), ErrorKind::ResourceExhausted, "{error:#}");
     }
 }
@@ -263,7 +263,7 @@ async fn the_deadline_ends_a_call_and_its_connection() {
     });
     let client = server.client();
     let short = Context::background().with_timeout(Duration::from_millis(50));
-    assert_eq!(client.info(&short).await.unwrap_err().kind(), ErrorKind::DeadlineExceeded);
+    assert_eq!(client.info(&short).await.unwrap_err().error.kind(), ErrorKind::DeadlineExceeded);
     client.info(&cx()).await.unwrap();
     assert_eq!(server.accepted(), 2);
 }
@@ -297,7 +297,16 @@ async fn sockets_that_nobody_serves() {
         ("stale", ErrorKind::Unavailable),
         (&*"x".repeat(200), ErrorKind::InvalidArgument),
     ] {
-        let error = Client::new(dir.path().join(name)).info(&cx()).await.unwrap_err();
+        let error = Client::new(dir.path().join(name)).info(&cx()).await.unwrap_err().error;
         assert_eq!(error.kind(), kind, "{name}: {error:#}");
     }
+}
+
+#[tokio::test]
+async fn what_is_too_long_for_the_daemon_is_not_sent() {
+    let server = Server::start(|_, _| Reply::Bytes(DONE.into()));
+    let request = MountRequest { prefetch: vec!["/x".repeat(30_000)], ..request() };
+    let failure = server.client().mount(&cx(), "/m", &request).await.unwrap_err();
+    assert_eq!((failure.outcome, failure.error.kind()), (Outcome::NotSent, ErrorKind::ResourceExhausted));
+    assert_eq!(server.accepted(), 0);
 }

@@ -31,7 +31,7 @@ pub(crate) async fn wait(cx: &Context, client: &Client, mut watch: Watch, limit:
         }
         let mut pause = FIRST_PAUSE;
         loop {
-            match client.info(cx).await {
+            match client.info(cx).await.map_err(Error::from) {
                 Ok(info) if info.state == DaemonState::Running => return Ok(()),
                 Ok(info) => last = Some(format!("its state is {}", info.state.name())),
                 Err(error) if error.is_transient() => last = Some(error.message().to_owned()),

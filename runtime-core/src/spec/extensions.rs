@@ -1,6 +1,6 @@
 //! Options that belong to one driver, carried in a common spec.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -13,7 +13,9 @@ pub trait DriverOptions: Serialize + DeserializeOwned {
 }
 
 /// Driver options by key. A driver refuses a spec with a key that it does not know, so an option is never ignored.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` shows the keys alone: what a driver keeps secret among its options is plain JSON here.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Extensions(BTreeMap<String, serde_json::Value>);
 
@@ -51,5 +53,11 @@ impl Extensions {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.keys()).finish()
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{fs::File, io::Read, time::Duration};
 
-use testkit::image::{Digest, Entry, Image, LayerBuilder, guest, standard};
+use testkit::{
+    image::{Digest, Entry, Image, LayerBuilder, guest, standard},
+    registry::Scripted,
+};
 use tokio::task::spawn_blocking;
 use wharf::spec::PodSpec;
 
@@ -24,6 +27,9 @@ const MAX_OF_LEAST: f64 = 1.05;
 
 /// The layer that each of the images has for itself.
 const LAYER_BYTES: u64 = 16 << 20;
+
+/// What a connection to a registry that is far away gives.
+const SLOW_BYTES_PER_SECOND: u32 = 20 << 20;
 
 /// Prints rows for images that are there.
 pub(crate) async fn measure(target: &Target, quick: bool) -> Result<()> {
@@ -49,27 +55,45 @@ pub(crate) async fn measure(target: &Target, quick: bool) -> Result<()> {
     Ok(())
 }
 
-/// Prints a row for images that are not there: each container has another one, which is pulled.
+/// Prints rows for images that are not there: each container has another one, which is pulled. From a registry on the same
+/// machine a pull is mostly work for its processors, and little of it can be done at the same time; so there is a row for a
+/// registry that has to be waited for, too.
 pub(crate) async fn measure_cold(target: &Target, images: &Images, quick: bool) -> Result<()> {
-    let pairs = if quick { 2 } else { 15 };
     let cold = Cold::serve(images).await?;
+    measure_pulling("on loopback", &cold, target, images, if quick { 2 } else { 15 }).await?;
+    let slow = cold.repositories.iter().map(|repository| images.slow(repository, SLOW_BYTES_PER_SECOND));
+    let slow: Vec<_> = slow.collect();
+    let how = format!("at {} MiB/s", SLOW_BYTES_PER_SECOND >> 20);
+    let measured = measure_pulling(&how, &cold, target, images, if quick { 1 } else { 10 }).await;
+    slow.iter().for_each(Scripted::release);
+    measured
+}
+
+async fn measure_pulling(
+    how: &str,
+    cold: &Cold,
+    target: &Target,
+    images: &Images,
+    pairs: usize,
+) -> Result<()> {
     let (mut made, mut made_raw) = (0, 0);
+    let run = how.replace([' ', '/'], "-").to_lowercase();
     let times = in_turns(
         pairs,
         async || {
             made += 1;
-            let spec = target.spec_with(&format!("cold-{made}"), &cold.references);
+            let spec = target.spec_with(&format!("cold-{run}-{made}"), &cold.references);
             cold.turn(target, images, ours(target, &spec)).await
         },
         async || {
             made_raw += 1;
-            let spec = target.spec_with(&format!("raw-cold-{made_raw}"), &cold.references);
-            let run = target.raw.pull_and_run(&spec, target.logs());
-            cold.turn(target, images, raw(target, &spec, run)).await
+            let spec = target.spec_with(&format!("raw-cold-{run}-{made_raw}"), &cold.references);
+            let running = target.raw.pull_and_run(&spec, target.logs());
+            cold.turn(target, images, raw(target, &spec, running)).await
         },
     );
     let what = format!(
-        "pod of {CONTAINERS} containers with {CONTAINERS} images of {} MiB to pull, raw calls in sequence, {}",
+        "pod of {CONTAINERS} containers with {CONTAINERS} images of {} MiB to pull {how}, raw calls in sequence, {}",
         LAYER_BYTES >> 20,
         target.name
     );
@@ -92,16 +116,19 @@ async fn raw(target: &Target, spec: &PodSpec, run: impl Future<Output = Result<R
 /// Images that no runtime has.
 #[derive(Debug)]
 struct Cold {
+    repositories: Vec<String>,
     references: Vec<String>,
     layers: Vec<Digest>,
 }
 
 impl Cold {
     async fn serve(images: &Images) -> Result<Self> {
-        let mut cold = Self { references: Vec::new(), layers: Vec::new() };
+        let mut cold = Self { repositories: Vec::new(), references: Vec::new(), layers: Vec::new() };
         for number in 0..CONTAINERS {
             let image = spawn_blocking(unheard_of).await??;
-            cold.references.push(images.add(&format!("cold-{number}"), &image));
+            let repository = format!("cold-{number}");
+            cold.references.push(images.add(&repository, &image));
+            cold.repositories.push(repository);
             cold.layers.extend(image.layers.last().map(|layer| layer.digest.clone()));
         }
         Ok(cold)

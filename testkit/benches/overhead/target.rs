@@ -8,7 +8,7 @@ use testkit::{
     fake_cri::{Calls, FakeCri, FakeCriOptions},
     image::{Digest, Image, guest, standard},
     memory::STATE_DIR_VARIABLE,
-    registry::{self, Registry},
+    registry::{self, Action, Registry, Rule, Scripted},
 };
 use url::Url;
 use wharf::{
@@ -41,6 +41,12 @@ impl Images {
     pub(crate) fn add(&self, repository: &str, image: &Image) -> String {
         self.0.push(repository, standard::TAG, image);
         self.0.reference(repository, standard::TAG)
+    }
+
+    /// Serves the layers of a repository no faster than this on each connection.
+    pub(crate) fn slow(&self, repository: &str, bytes_per_second: u32) -> Scripted {
+        let blobs = format!("/v2/{repository}/blobs/*");
+        self.0.script(Rule::new(blobs, Action::Slow { bytes_per_second }))
     }
 
     /// How often a blob was asked for.

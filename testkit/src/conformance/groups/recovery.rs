@@ -73,6 +73,8 @@ async fn restart_during<T>(
     time: Duration,
     call: impl Future<Output = T>,
 ) -> Result<(T, Duration), Failure> {
+    // Before something begins that would only end with it.
+    env.runtime()?;
     let restarting = async {
         tokio::time::sleep(time).await;
         restart(env).await

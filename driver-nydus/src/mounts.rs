@@ -1,0 +1,181 @@
+//! Mounting images on a daemon that runs.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use jiff::Timestamp;
+use runtime_core::{Context, Error, ErrorKind, ImageMount, Janitor, Leftover, Object, PodId, Result};
+
+use crate::{
+    api::{DaemonMount, Failure, MountRequest, Outcome, id_of, image_at},
+    live::Live,
+    rafs::without_secrets,
+};
+
+/// What the daemon calls the form of images.
+const RAFS: &str = "Rafs";
+
+/// Mounts. Whatever goes wrong, either the caller learns of the mount or it is taken away again.
+pub(crate) async fn mount(
+    cx: &Context,
+    janitor: &Janitor,
+    live: Live,
+    pod: &PodId,
+    id: &str,
+    request: MountRequest,
+) -> Result<ImageMount> {
+    check_source(cx, &request.source).await?;
+    let (pod, id) = (pod.clone(), id.to_owned());
+    let body = move |cx: Context, recorder: runtime_core::Recorder| async move {
+        let attempt = Attempt::new(live.clone(), &id);
+        let undone = attempt.clone();
+        recorder.record(attempt.leftover(&pod), move |cx, _| async move { undone.undo(&cx).await });
+        attempt.make(&cx, &request).await?;
+        Ok(told(&live, &pod, &id, &attempt.mountpoint, Some(attempt.began)))
+    };
+    janitor.transact(cx, body).await
+}
+
+/// Puts another image in the place of a mounted one.
+pub(crate) async fn remount(
+    cx: &Context,
+    live: &Live,
+    pod: &PodId,
+    id: &str,
+    request: &MountRequest,
+) -> Result<ImageMount> {
+    if !request.prefetch.is_empty() {
+        return Err(
+            Error::unsupported("fetching files ahead while mounting anew").with_field("spec.prefetch")
+        );
+    }
+    check_source(cx, &request.source).await?;
+    let mountpoint = image_at(id);
+    let began = Timestamp::now();
+    match live.client.remount(cx, &mountpoint, request).await {
+        Ok(()) => Ok(told(live, pod, id, &mountpoint, Some(began))),
+        Err(failure) => match mounted(cx, live, &failure, &mountpoint).await {
+            Some(false) => Err(not_mounted(id)),
+            _ => Err(shown(failure, request)),
+        },
+    }
+}
+
+/// The images that are mounted.
+pub(crate) async fn list(cx: &Context, live: &Live, pod: &PodId) -> Result<Vec<ImageMount>> {
+    let info = live.client.info(cx).await?;
+    let images = info.mounts.values().filter(|mount| mount.backend_type == RAFS);
+    Ok(images.filter_map(|mount| image(live, pod, mount)).collect())
+}
+
+/// The daemon would wait for ever on a pipe, and has no kind for a file that is missing.
+pub(crate) async fn check_source(cx: &Context, source: &str) -> Result<()> {
+    cx.run(async {
+        match tokio::fs::metadata(source).await {
+            Ok(found) if found.is_file() => Ok(()),
+            Ok(_) => Err(Error::invalid("spec.source", format!("{source} is no file"))),
+            Err(error) => {
+                Err(Error::invalid("spec.source", format!("{source} can't be used: {error}"))
+                    .with_source(error))
+            }
+        }
+    })
+    .await
+}
+
+/// One try to mount an image.
+#[derive(Clone)]
+struct Attempt {
+    live: Live,
+    mountpoint: String,
+    began: Timestamp,
+    /// The daemon said no, or never heard of it.
+    refused: Arc<AtomicBool>,
+}
+
+impl Attempt {
+    fn new(live: Live, id: &str) -> Self {
+        Self { live, mountpoint: image_at(id), began: Timestamp::now(), refused: Arc::default() }
+    }
+
+    fn leftover(&self, pod: &PodId) -> Leftover {
+        Leftover::new(Object::image(format!("{pod}{}", self.mountpoint)))
+    }
+
+    async fn make(&self, cx: &Context, request: &MountRequest) -> Result<()> {
+        let Err(failure) = self.live.client.mount(cx, &self.mountpoint, request).await else { return Ok(()) };
+        self.refused.store(failure.outcome != Outcome::Unknown, Ordering::SeqCst);
+        match mounted(cx, &self.live, &failure, &self.mountpoint).await {
+            Some(true) => {
+                let id = id_of(&self.mountpoint).unwrap_or(&self.mountpoint);
+                Err(Error::new(ErrorKind::AlreadyExists, format!("an image is mounted as {id} already")))
+            }
+            _ => Err(shown(failure, request)),
+        }
+    }
+
+    /// Takes away what this try may have mounted. What was mounted before it is another's.
+    ///
+    /// The daemon does one thing after the other, so whatever became of the try is settled when it answers this.
+    async fn undo(&self, cx: &Context) -> Result<()> {
+        if self.refused.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let info = match self.live.client.info(cx).await {
+            // Where nobody listens, no daemon is left that could have anything mounted.
+            Err(failure)
+                if failure.outcome == Outcome::NotSent && failure.error.kind() == ErrorKind::Unavailable =>
+            {
+                return Ok(());
+            }
+            info => info?,
+        };
+        match info.mounts.get(&self.mountpoint) {
+            Some(mount) if mount.mounted_at.is_none_or(|at| at >= self.began) => {
+                self.live.client.unmount(cx, &self.mountpoint).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Asks the daemon what its refusal is about, as it has no codes: whether something is mounted there.
+async fn mounted(cx: &Context, live: &Live, failure: &Failure, mountpoint: &str) -> Option<bool> {
+    if failure.outcome != Outcome::Refused || failure.error.kind() != ErrorKind::Failed {
+        return None;
+    }
+    let info = live.client.info(cx).await.ok()?;
+    Some(info.mounts.contains_key(mountpoint))
+}
+
+/// The daemon's words, without what it was given to keep to itself.
+fn shown(failure: Failure, request: &MountRequest) -> Error {
+    let Failure { error, outcome } = failure;
+    if outcome != Outcome::Refused {
+        return error;
+    }
+    let message = without_secrets(error.message(), request.config.expose());
+    let clean = Error::new(error.kind(), message).with_transient(error.is_transient());
+    error.context().iter().fold(clean, |clean, (key, value)| clean.with_context(key, value))
+}
+
+fn not_mounted(id: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("no image is mounted as {id}"))
+}
+
+fn image(live: &Live, pod: &PodId, mount: &DaemonMount) -> Option<ImageMount> {
+    let id = id_of(&mount.mountpoint)?;
+    Some(told(live, pod, id, &mount.mountpoint, mount.mounted_at))
+}
+
+fn told(live: &Live, pod: &PodId, id: &str, mountpoint: &str, at: Option<Timestamp>) -> ImageMount {
+    let mut image = ImageMount::new(id, pod.clone(), mountpoint);
+    image.path = live.path(mountpoint);
+    image.mounted_at = at;
+    image
+}
+
+#[cfg(test)]
+mod tests;
