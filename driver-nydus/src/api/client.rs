@@ -10,13 +10,13 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request, StatusCode, header};
 use runtime_core::{Context, Error, ErrorKind, Result};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
 
 use super::{
     connection::{Answer, Connection},
     error::{self, Failure, Outcome},
-    mountpoint::encoded,
+    mountpoint::with_query,
     wire::{DaemonInfo, MountRequest},
 };
 
@@ -93,11 +93,31 @@ impl Client {
 
     /// Has the daemon end.
     pub(crate) async fn exit(&self, cx: &Context) -> Result<()> {
-        Ok(self.act(cx, Method::PUT, "/api/v1/daemon/exit", None, Repeat::Never).await?)
+        self.put(cx, "/api/v1/daemon/exit").await
+    }
+
+    /// Has the daemon do something once.
+    pub(crate) async fn put(&self, cx: &Context, path: &str) -> Result<()> {
+        Ok(self.act(cx, Method::PUT, path, None, Repeat::Never).await?)
+    }
+
+    /// Sets something, which may be done twice.
+    pub(crate) async fn set(&self, cx: &Context, path: &str, value: &impl Serialize) -> Result<()> {
+        let body = to_json(value)?;
+        Ok(self.act(cx, Method::PUT, path, Some(body), Repeat::IfLost).await?)
+    }
+
+    /// A call for data, of which there may be none.
+    pub(crate) async fn find<T: DeserializeOwned>(&self, cx: &Context, path: &str) -> Result<Option<T>> {
+        let answer = self.call(cx, Method::GET, path, None, Repeat::IfLost).await?;
+        match answer.status {
+            StatusCode::NO_CONTENT => Ok(None),
+            _ => serde_json::from_slice(&answer.body).map(Some).map_err(|error| error::unreadable(&error)),
+        }
     }
 
     /// A call for data.
-    pub(super) async fn get<T: DeserializeOwned>(&self, cx: &Context, path: &str) -> Result<T, Failure> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, cx: &Context, path: &str) -> Result<T, Failure> {
         let answer = self.call(cx, Method::GET, path, None, Repeat::IfLost).await?;
         serde_json::from_slice(&answer.body).map_err(|error| Failure::unknown(error::unreadable(&error)))
     }
@@ -197,7 +217,7 @@ impl Repeat {
 }
 
 fn mount_path(mountpoint: &str) -> String {
-    format!("/api/v1/mount?mountpoint={}", encoded(mountpoint))
+    with_query("/api/v1/mount", "mountpoint", mountpoint)
 }
 
 fn request(method: &Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
@@ -210,9 +230,9 @@ fn request(method: &Method, path: &str, body: Bytes) -> Result<Request<Full<Byte
     })
 }
 
-fn to_json(request: &MountRequest) -> Result<Bytes, Failure> {
-    let body = serde_json::to_vec(request).map_err(|_| {
-        Failure::not_sent(Error::new(ErrorKind::InvalidArgument, "the mount can't be written as JSON"))
+fn to_json(value: &impl Serialize) -> Result<Bytes, Failure> {
+    let body = serde_json::to_vec(value).map_err(|_| {
+        Failure::not_sent(Error::new(ErrorKind::InvalidArgument, "it can't be written as JSON"))
     })?;
     if body.len() > LONGEST_CALL {
         let message = format!("{} bytes are more than the {LONGEST_CALL} that the daemon takes", body.len());

@@ -11,6 +11,6 @@ mod tests;
 
 pub(crate) use client::Client;
 pub(crate) use error::{Failure, Outcome};
-pub(crate) use mountpoint::{id_of, image_at};
+pub(crate) use mountpoint::{id_of, image_at, with_query};
 pub use wire::{DaemonInfo, DaemonMount, DaemonState, DaemonVersion};
 pub(crate) use wire::{FsType, MountRequest};

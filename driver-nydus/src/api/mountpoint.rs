@@ -20,9 +20,9 @@ pub(crate) fn id_of(mountpoint: &str) -> Option<&str> {
     (!id.is_empty() && id != "." && id != ".." && id.len() <= 255 && id.chars().all(allowed)).then_some(id)
 }
 
-/// A value for a query.
-pub(super) fn encoded(value: &str) -> String {
-    utf8_percent_encode(value, QUERY).to_string()
+/// A path with a value in its query.
+pub(crate) fn with_query(path: &str, key: &str, value: &str) -> String {
+    format!("{path}?{key}={}", utf8_percent_encode(value, QUERY))
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn queries_are_encoded() {
-        assert_eq!(encoded("/rafs/a+b/lowerdir"), "/rafs/a%2Bb/lowerdir");
-        assert_eq!(encoded("/a b&c=%?#ä"), "/a%20b%26c%3D%25%3F%23%C3%A4");
+        assert_eq!(with_query("/p", "k", "/rafs/a+b/lowerdir"), "/p?k=/rafs/a%2Bb/lowerdir");
+        assert_eq!(with_query("/p", "k", "/a b&c=%?#ä"), "/p?k=/a%20b%26c%3D%25%3F%23%C3%A4");
     }
 }
