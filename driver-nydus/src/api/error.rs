@@ -77,7 +77,7 @@ fn kind_of(status: StatusCode, message: &str) -> (ErrorKind, bool) {
         503 => (ErrorKind::Unavailable, true),
         // It tried, and it can't work.
         500 => (ErrorKind::Failed, false),
-        400..=599 => (ErrorKind::Unexpected, false),
+        _ if status.is_client_error() || status.is_server_error() => (ErrorKind::Unexpected, false),
         _ => (ErrorKind::Protocol, false),
     }
 }
