@@ -8,6 +8,8 @@ pub mod engine;
 #[cfg(feature = "full")]
 pub mod fake_cri;
 #[cfg(feature = "full")]
+pub mod fake_nydusd;
+#[cfg(feature = "full")]
 pub mod image;
 #[cfg(feature = "memory")]
 pub mod memory;
