@@ -17,6 +17,9 @@ pub struct Case {
     pub proves: &'static [Capability],
     /// What it needs beside them.
     pub needs: &'static [Capability],
+    /// Whether it is about no containers. Otherwise it needs [`Capability::PodContainers`], unless it names
+    /// [`Capability::PodWithoutContainers`].
+    pub any_pod: bool,
     /// Whether nothing else may run meanwhile, since it disturbs everybody: it restarts the runtime.
     pub alone: bool,
     /// What it does.
@@ -130,6 +133,7 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Failure {
 }
 
 /// Fails the case unless a condition holds.
+#[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {
@@ -139,36 +143,39 @@ macro_rules! ensure {
 }
 
 /// Fails the case unless two values are equal.
+#[macro_export]
 macro_rules! ensure_eq {
     ($left:expr, $right:expr) => {
         match (&$left, &$right) {
             (left, right) => {
-                $crate::conformance::case::ensure!(
-                    left == right,
-                    "{} is {left:?}, not {right:?}",
-                    stringify!($left)
-                );
+                $crate::ensure!(left == right, "{} is {left:?}, not {right:?}", stringify!($left));
             }
         }
     };
 }
 
 /// A group's table of cases: each function by name, what it proves, and what it needs beside that. `cases! { Group, alone; … }`
-/// is for cases beside which nothing else may run.
+/// is for cases beside which nothing else may run, `cases! { Group, any_pod; … }` for those that are about no containers.
+#[macro_export]
 macro_rules! cases {
     ($group:ident; $($rows:tt)*) => {
-        $crate::conformance::case::cases! { @rows $group, false; $($rows)* }
+        $crate::cases! { @rows $group, false, false; $($rows)* }
     };
     ($group:ident, alone; $($rows:tt)*) => {
-        $crate::conformance::case::cases! { @rows $group, true; $($rows)* }
+        $crate::cases! { @rows $group, true, false; $($rows)* }
     };
-    (@rows $group:ident, $alone:literal; $($name:ident: proves [$($proves:ident),*], needs [$($needs:ident),*];)*) => {
+    ($group:ident, any_pod; $($rows:tt)*) => {
+        $crate::cases! { @rows $group, false, true; $($rows)* }
+    };
+    (@rows $group:ident, $alone:literal, $any_pod:literal;
+        $($name:ident: proves [$($proves:ident),*], needs [$($needs:ident),*];)*) => {
         pub(super) const CASES: &[$crate::conformance::Case] = &[$(
             $crate::conformance::Case {
                 group: $crate::conformance::Group::$group,
                 name: stringify!($name),
                 proves: &[$(runtime_core::Capability::$proves),*],
                 needs: &[$(runtime_core::Capability::$needs),*],
+                any_pod: $any_pod,
                 alone: $alone,
                 run: |env| Box::pin($name(env)),
             },

@@ -1,5 +1,7 @@
 //! Numbers drawn by a seed, the same on every machine.
 
+use std::{ops::Range, time::Duration};
+
 /// A sequence of drawn numbers (SplitMix64).
 #[derive(Debug, Clone)]
 pub(super) struct Draw(u64);
@@ -28,6 +30,12 @@ impl Draw {
     /// A number from 0 up to 1.
     pub(super) fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A time in a range of seconds; short ones come as often as long ones.
+    pub(super) fn time(&mut self, range: Range<f64>) -> Duration {
+        let (from, to) = (range.start.ln(), range.end.ln());
+        Duration::from_secs_f64((from + (to - from) * self.fraction()).exp())
     }
 }
 

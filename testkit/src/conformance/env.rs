@@ -14,7 +14,7 @@ use futures::{TryStreamExt, future::BoxFuture};
 use runtime_core::{
     Capability, Client, ContainerHandle, Driver, ErrorKind, ExecOutput, LogLine, LogOptions, PodFilter,
     PodHandle, Result, layer,
-    spec::{ContainerSpec, ExecSpec, PodSpec},
+    spec::{ContainerSpec, ExecSpec, ImageMountSpec, PodSpec},
 };
 use tokio::time::Instant;
 
@@ -199,6 +199,12 @@ impl Env {
         self.client.capabilities().has(capability)
     }
 
+    /// Whether the driver declares a capability and this environment can show it.
+    #[must_use]
+    pub fn shows(&self, capability: Capability) -> bool {
+        self.has(capability) && self.shared.connected.lacks.iter().all(|(lacking, _)| *lacking != capability)
+    }
+
     /// The seed of the run, for cases that draw.
     #[must_use]
     pub fn seed(&self) -> u64 {
@@ -340,6 +346,31 @@ impl Env {
         Ok(text)
     }
 
+    /// An image to be mounted, made of files: paths in it, and what they hold. Each call makes one of its own.
+    ///
+    /// # Errors
+    /// The setup's; a skip where it can't make one.
+    pub async fn mountable(&self, files: &[(&str, &str)]) -> Result<ImageMountSpec, Failure> {
+        let make = self.able(&self.shared.connected.mountable)?;
+        let place = self.directory.join(self.unique("mountable"));
+        let (content, image) = (place.join("content"), place.join("image"));
+        std::fs::create_dir_all(&image)?;
+        for (path, text) in files {
+            let path = content.join(path);
+            std::fs::create_dir_all(path.parent().unwrap_or(&content))?;
+            std::fs::write(path, text)?;
+        }
+        Ok(make(&content, &image).await?)
+    }
+
+    /// Runs a pod without containers.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn bare(&self) -> Result<PodHandle, Failure> {
+        Ok(self.client.run_pod(&self.pod()).await?)
+    }
+
     /// The pods of this case that are there.
     ///
     /// # Errors
@@ -400,7 +431,10 @@ pub(super) async fn lines(container: &ContainerHandle, options: &LogOptions) -> 
 }
 
 /// Asks until the answer is as it must become.
-pub(super) async fn until<'a, T>(
+///
+/// # Errors
+/// The asker's; a failure when it takes too long.
+pub async fn until<'a, T>(
     what: &str,
     ask: impl Fn() -> BoxFuture<'a, Result<T>>,
     is_so: impl Fn(&T) -> bool,
@@ -419,7 +453,10 @@ pub(super) async fn until<'a, T>(
 }
 
 /// Fails unless an error is of this kind.
-pub(super) fn kind_of<T: std::fmt::Debug>(
+///
+/// # Errors
+/// A failure for success and for an error of another kind.
+pub fn kind_of<T: std::fmt::Debug>(
     result: Result<T>,
     kind: ErrorKind,
 ) -> Result<runtime_core::Error, Failure> {

@@ -28,6 +28,17 @@ pub(super) fn markdown(columns: &[(&str, Capabilities)]) -> String {
     table
 }
 
+/// What is supported one way or the other, natively if either does so: a driver can do more in one mode than in another.
+pub(super) fn either(one: &Capabilities, other: &Capabilities) -> Capabilities {
+    let supported = |support| {
+        Capability::ALL
+            .iter()
+            .copied()
+            .filter(move |capability| [one, other].iter().any(|all| all.support(*capability) == support))
+    };
+    Capabilities::none().emulated(supported(Support::Emulated)).native(supported(Support::Native))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +48,15 @@ mod tests {
         let table = markdown(&[("memory", Capabilities::none().emulated([Capability::PodRun]))]);
         assert_eq!(table.lines().count(), Capability::ALL.len() + 2);
         assert!(table.contains("| `pod.run` | emulated |"), "{table}");
+    }
+
+    #[test]
+    fn what_one_mode_can_do_counts() {
+        let (run, stop) = ([Capability::PodRun], [Capability::PodStop]);
+        let both =
+            either(&Capabilities::none().emulated(run).emulated(stop), &Capabilities::none().native(run));
+        assert_eq!(both.support(Capability::PodRun), Support::Native);
+        assert_eq!(both.support(Capability::PodStop), Support::Emulated);
+        assert_eq!(both.support(Capability::PodList), Support::Unsupported);
     }
 }

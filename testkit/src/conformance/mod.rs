@@ -18,8 +18,9 @@ mod runner;
 mod setup;
 
 pub use case::{Case, Failure, Group, Verdict};
-pub use env::Env;
+pub use env::{Env, kind_of, until};
 pub use runner::main;
 pub use setup::{
-    Able, Connect, Connected, Held, Holdings, Proxied, RealSystem, Reconnect, Runtime, Setup, state_dir,
+    Able, Connect, Connected, Held, Holdings, Mountable, Proxied, RealSystem, Reconnect, Runtime, Setup,
+    state_dir,
 };

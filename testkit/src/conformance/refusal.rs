@@ -89,12 +89,14 @@ pub(super) async fn check(env: &Env, capability: Capability) -> Verdict {
     env.ensure_nothing_left().await
 }
 
-/// The error must name the capability, or what even the simplest call of its sort needs and isn't there either.
+/// The error must name the capability, or what even the simplest call of its sort needs and isn't there either. Where all
+/// calls of a sort are missing there is nobody to say more than that of this one.
 fn names(env: &Env, error: &runtime_core::Error, capability: Capability) -> Verdict {
     let basic: &[Capability] = match capability {
         Capability::ExecStdin => &[Capability::ExecStream],
         Capability::ExecResize => &[Capability::ExecStream, Capability::ExecTty],
         Capability::ImageMountPrefetch => &[Capability::ImageMount],
+        Capability::ImagePullCredentials | Capability::ImagePullNoProgressLimit => &[Capability::ImagePull],
         _ if matches!(capability.name().split_once('.'), Some(("image", _))) => &[],
         _ if capability.name().contains("mount") => &[Capability::ContainerMounts],
         _ => &[],
@@ -102,7 +104,13 @@ fn names(env: &Env, error: &runtime_core::Error, capability: Capability) -> Verd
     let named = error.context().iter().find(|(key, _)| *key == "capability").map(|(_, name)| name.as_str());
     let lacks_containers =
         !env.has(Capability::PodContainers) && named == Some(Capability::PodContainers.name());
+    let lacks_facet = match capability.name().split_once('.') {
+        Some(("container", _)) => env.driver().containers().is_none(),
+        Some(("exec", _)) => env.driver().exec().is_none(),
+        _ => false,
+    };
     let expected = named == Some(capability.name())
+        || lacks_facet && named.is_none()
         || lacks_containers
         || basic.iter().any(|basic| !env.has(*basic) && named == Some(basic.name()));
     ensure!(expected, "the error does not name {capability}: {error}");

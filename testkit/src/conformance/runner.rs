@@ -72,6 +72,7 @@ fn run(runtime: &tokio::runtime::Runtime, setup: Setup, arguments: &Arguments) -
     let entries = Arc::new(Mutex::new(Vec::new()));
     let cases: Vec<_> = groups::all()
         .chain(refusal::CASES.iter().copied())
+        .chain(setup.cases.iter().flat_map(|cases| cases.iter().copied()))
         .filter(|case| arguments.selects(case.group, case.name))
         .collect();
     // Those that run alone come last, so that the others need not wait for each other again and again.
@@ -161,7 +162,7 @@ fn missing(shared: &Shared, case: &Case) -> Option<String> {
     // What says nothing else runs containers.
     let without_containers =
         case.proves.iter().chain(case.needs).any(|named| *named == Capability::PodWithoutContainers);
-    let implied = (!without_containers).then_some(&Capability::PodContainers);
+    let implied = (!without_containers && !case.any_pod).then_some(&Capability::PodContainers);
     let all = || case.proves.iter().chain(case.needs).chain(implied);
     if let Some(capability) = all().find(|capability| !capabilities.has(**capability)) {
         return Some(format!("the driver does not declare {capability}"));
@@ -243,11 +244,13 @@ fn print_matrix(runtime: &tokio::runtime::Runtime, setups: &[Setup]) -> ExitCode
     let mut columns: Vec<(&str, _)> = Vec::new();
     for setup in setups {
         // A real system is not needed to know what a driver can do; setups that want a URL have a fake beside them.
-        match runtime.block_on((setup.connect)(RealSystem::default())) {
+        let nothing_real = RealSystem { only_asked: true, ..RealSystem::default() };
+        match runtime.block_on((setup.connect)(nothing_real)) {
             Ok(connected) => {
-                let driver = connected.driver.info().name;
-                if columns.iter().all(|(name, _)| *name != driver) {
-                    columns.push((driver, connected.driver.capabilities().clone()));
+                let (driver, capabilities) = (connected.driver.info().name, connected.driver.capabilities());
+                match columns.iter_mut().find(|(name, _)| *name == driver) {
+                    Some((_, others)) => *others = matrix::either(others, capabilities),
+                    None => columns.push((driver, capabilities.clone())),
                 }
             }
             Err(error) if error.field() == Some("url") => {}

@@ -1,11 +1,17 @@
 //! Setups: drivers with an environment.
 
-use std::{any::Any, fmt, path::PathBuf, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use runtime_core::{Capability, Driver, Result};
+use runtime_core::{Capability, Driver, Result, spec::ImageMountSpec};
 
+use super::Case;
 use crate::proxy::FaultProxy;
 
 /// A driver with an environment to run the suite in.
@@ -16,6 +22,8 @@ pub struct Setup {
     pub name: &'static str,
     /// Prepares the environment and connects.
     pub connect: fn(RealSystem) -> BoxFuture<'static, Result<Connected>>,
+    /// Cases that only this setup can have, such as those about options of its driver.
+    pub cases: &'static [&'static [Case]],
 }
 
 /// Where the real system is, for setups that have one.
@@ -25,6 +33,8 @@ pub struct RealSystem {
     pub url: Option<String>,
     /// The socket of whoever owns it: takes lines of `kill`, `start` and `holdings`, and answers each with a line of JSON.
     pub control: Option<PathBuf>,
+    /// Nothing will be run: only what the driver can do is asked, so nothing real has to be there.
+    pub only_asked: bool,
 }
 
 /// Connects to the setup's system.
@@ -38,6 +48,10 @@ pub type Connect = Box<dyn Fn(&[(&str, &str)]) -> BoxFuture<'static, Result<Arc<
 
 /// Connects through a proxy of the caller's own.
 pub type Proxied = Box<dyn Fn() -> BoxFuture<'static, Result<(Arc<dyn Driver>, FaultProxy)>> + Send + Sync>;
+
+/// Makes an image to be mounted of the files in a directory. What it consists of is put into a second directory, which is
+/// empty. The id in the answer is for the caller to choose.
+pub type Mountable = Box<dyn Fn(&Path, &Path) -> BoxFuture<'static, Result<ImageMountSpec>> + Send + Sync>;
 
 /// Lists what the system holds.
 pub type Holdings = Box<dyn Fn() -> BoxFuture<'static, Result<Vec<Held>>> + Send + Sync>;
@@ -94,6 +108,8 @@ pub struct Connected {
     pub runtime: Able<Box<dyn Runtime>>,
     /// What is there in the environment, as far as it can be known from outside the driver. Images don't count.
     pub holdings: Able<Holdings>,
+    /// Makes images that can be mounted without being pulled.
+    pub mountable: Able<Mountable>,
     /// What this environment can't show although the driver declares it, and why.
     pub lacks: Vec<(Capability, &'static str)>,
     /// What has to live as long as the run.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runtime_core::{
-    ContainerFilter, ErrorKind, PodFilter, PodPhase, StopOptions,
+    ContainerFilter, ErrorKind, PodFilter, StopOptions,
     spec::{Bytes, ContainerSpec, EnvVar, ExecSpec, Mount, PodSpec},
 };
 
@@ -19,7 +19,6 @@ cases! { Contract;
     empty_ids_are_refused: proves [], needs [PodStatus, PodStop, PodRemove, PodList, ContainerStatus, ContainerList, ExecSync];
     a_grace_period_longer_than_the_deadline_is_refused: proves [], needs [PodRun, ContainerStop];
     bad_commands_are_refused: proves [], needs [PodRun, ExecSync];
-    an_unknown_phase_is_refused: proves [], needs [PodList];
     driver_options_of_others_are_refused: proves [], needs [PodRun];
 }
 
@@ -128,13 +127,6 @@ async fn bad_commands_are_refused(env: &Env) -> Verdict {
         let error = kind_of(container.exec(&spec).await, ErrorKind::InvalidArgument)?;
         ensure_eq!(error.field(), Some(field));
     }
-    Ok(())
-}
-
-async fn an_unknown_phase_is_refused(_: &Env) -> Verdict {
-    let error = kind_of("ready-ish".parse::<PodPhase>(), ErrorKind::InvalidArgument)?;
-    ensure_eq!(error.field(), Some("phase"));
-    kind_of("dead".parse::<runtime_core::ContainerPhase>(), ErrorKind::InvalidArgument)?;
     Ok(())
 }
 

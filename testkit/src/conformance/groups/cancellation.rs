@@ -32,6 +32,7 @@ macro_rules! cancellation_cases {
             name: stringify!($name),
             proves: &[],
             needs: &[$(Capability::$needs),*],
+            any_pod: false,
             alone: false,
             run: |env| every_way(env, Operation::$operation),
         },)*];
@@ -65,12 +66,7 @@ fn every_way(env: &Env, operation: Operation) -> BoxFuture<'_, Verdict> {
         let mut draw = Draw::new(env.seed(), operation as u64);
         let base = operation.base(env).await?;
         for _ in 0..ROUNDS {
-            let mut time = || {
-                // Short times as often as long ones.
-                let (from, to) = (TIMES.start.ln(), TIMES.end.ln());
-                Duration::from_secs_f64((from + (to - from) * draw.fraction()).exp())
-            };
-            let ways = [Way::CancelAfter(time()), Way::DeadlineAfter(time())];
+            let ways = [Way::CancelAfter(draw.time(TIMES)), Way::DeadlineAfter(draw.time(TIMES))];
             for way in ways.into_iter().chain([Way::DropAfterPolls(1 + draw.below(MAX_POLLS))]) {
                 let subject = operation.prepare(env, &base).await?;
                 let result = call(env, operation, &subject, way).await;
@@ -141,7 +137,7 @@ async fn call(
 }
 
 /// Polls a future so often; `None` if that was not enough, and the future is dropped.
-async fn up_to<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn up_to<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let (mut future, mut polled) = (pin!(future), 0);
     std::future::poll_fn(|context| {
         if polled == polls {

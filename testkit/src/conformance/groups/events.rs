@@ -39,7 +39,7 @@ cases! { Events;
 const SOON: Duration = Duration::from_secs(20);
 
 /// A consumer that keeps what it is told, and checks the order.
-struct Consumer {
+pub(super) struct Consumer {
     stream: EventStream,
     pods: BTreeMap<PodId, PodSummary>,
     containers: BTreeMap<ContainerId, ContainerSummary>,
@@ -53,7 +53,7 @@ impl Consumer {
     }
 
     /// One that knows everything that exists.
-    async fn synced(client: &runtime_core::Client) -> Result<Self, Failure> {
+    pub(super) async fn synced(client: &runtime_core::Client) -> Result<Self, Failure> {
         let mut consumer = Self::of(client.events().await?);
         ensure_eq!(consumer.next().await?, Event::Init);
         while consumer.next().await? != Event::Synced {}
@@ -98,7 +98,7 @@ impl Consumer {
     }
 
     /// Listens until something is so, and gives what it was told till then.
-    async fn until(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<Vec<Event>, Failure> {
+    pub(super) async fn until(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<Vec<Event>, Failure> {
         let mut told = Vec::new();
         let listening = async {
             while !is_so(self) {
@@ -111,7 +111,7 @@ impl Consumer {
         Ok(told)
     }
 
-    fn phase(&self, pod: &PodId) -> Option<PodPhase> {
+    pub(super) fn phase(&self, pod: &PodId) -> Option<PodPhase> {
         self.pods.get(pod).map(|pod| pod.phase)
     }
 

@@ -92,6 +92,7 @@ macro_rules! fault_cases {
             name: stringify!($name),
             proves: &[],
             needs: &[$(Capability::$needs),*],
+            any_pod: false,
             alone: false,
             run: |env| each_call(env, Operation::$operation, Fault::$fault),
         }

@@ -1,6 +1,11 @@
 //! The cases, a file a group.
 
+mod any_pod;
 mod bad_input;
+mod bare;
+mod bare_cancellation;
+mod bare_events;
+mod bare_lifecycle;
 mod broken_copies;
 mod cancellation;
 mod contract;
@@ -11,6 +16,7 @@ mod exec;
 mod existing;
 mod faults;
 mod force_kill;
+mod image_mounts;
 mod images;
 mod lifecycle;
 mod logs;
@@ -36,7 +42,12 @@ use super::Case;
 /// Every case of every group.
 pub(super) fn all() -> impl Iterator<Item = Case> {
     [
+        any_pod::CASES,
         contract::CASES,
+        bare::CASES,
+        bare_lifecycle::CASES,
+        bare_events::CASES,
+        bare_cancellation::CASES,
         bad_input::CASES,
         undo::CASES,
         existing::CASES,
@@ -51,6 +62,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         broken_copies::CASES,
         images::CASES,
         pulling::CASES,
+        image_mounts::CASES,
         stalled_pulls::CASES,
         resources::CASES,
         stats::CASES,
