@@ -7,6 +7,7 @@ mod containerd;
 mod failure;
 mod interrupt;
 mod mounts;
+mod nydus;
 mod output;
 mod process;
 mod procfs;

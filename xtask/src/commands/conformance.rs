@@ -21,7 +21,8 @@ pub(super) const COMMAND: Command = Command {
     arguments: "[--setup NAME]… [--group NAME]… [--case TEXT] [--seed N] [--require-real] [--report DIR]",
     summary: "Runs the conformance cases against each setup that can run here",
     details:
-        "  --setup NAME    only this setup, which then has to run: memory, cri-fake, cri-containerd
+        "  --setup NAME    only this setup, which then has to run: memory, cri-fake, cri-containerd,
+                  nydus-fake, nydus-virtiofs, nydus-fuse
   --group NAME    only cases of this group
   --case TEXT     only cases whose name holds TEXT
   --seed N        seed of everything random
@@ -111,7 +112,7 @@ fn run_setup(setup: &Setup, programs: &Programs, run: &RunDir, options: &Options
     };
     let state_dir = run.subdirectory(setup.name)?;
     match setup.environment {
-        Environment::InProcess => runner.run(setup, None, selection, &state_dir),
+        Environment::InProcess | Environment::Nydusd => runner.run(setup, None, selection, &state_dir),
         Environment::Containerd => {
             let pause = programs.pause_archive(run)?;
             let server = match PrivateContainerd::start(run, &pause) {

@@ -10,6 +10,7 @@ use super::quickstart::{example, feature};
 use crate::cargo::protoc;
 use crate::containerd::cni_bin_dir;
 use crate::failure::Result;
+use crate::nydus::{self, INSTALL};
 use crate::output::say;
 use crate::process::{find, tool};
 
@@ -60,7 +61,8 @@ fn look() -> Vec<String> {
         line("cgroups", cgroups(), "no cgroup file system is mounted at /sys/fs/cgroup"),
         line("overlay", filesystem("overlay"), "modprobe overlay"),
         line("inotify", inotify(), "no inotify in this kernel: logs cannot be followed"),
-        version("nydusd", "nydusd", "cargo install nydus-rs --version 2.2.0 --locked --features virtiofs"),
+        line("nydusd", nydusd(), INSTALL),
+        line("nydus-image", nydus::image_tool().map(shown), INSTALL),
         line("/dev/fuse", exists("/dev/fuse"), "modprobe fuse, for nydusd in fuse mode"),
         line(
             "KUBECONFIG",
@@ -81,6 +83,13 @@ fn line(what: &str, found: Option<String>, advice: &str) -> String {
 fn version(what: &str, program: &str, advice: &str) -> String {
     let told = find(program).map(|path| tool(&path.to_string_lossy(), ["--version"]).unwrap_or_default());
     line(what, told.map(|told| told.lines().next().unwrap_or("it tells no version").to_owned()), advice)
+}
+
+/// It tells its version as `nydusd Version: VERSION`, between tabs.
+fn nydusd() -> Option<String> {
+    let told = tool(&nydus::daemon()?.to_string_lossy(), ["--version"]).unwrap_or_default();
+    let words: Vec<_> = told.lines().next().unwrap_or("it tells no version").split_whitespace().collect();
+    Some(words.join(" "))
 }
 
 fn carried_protoc() -> Option<String> {

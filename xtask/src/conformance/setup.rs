@@ -2,6 +2,7 @@
 
 use crate::containerd;
 use crate::failure::{Failure, Result};
+use crate::nydus;
 
 /// The groups of cases.
 pub(crate) const GROUPS: [&str; 15] = [
@@ -38,13 +39,18 @@ pub(crate) enum Environment {
     InProcess,
     /// A private containerd's CRI.
     Containerd,
+    /// nydusd, which the runner starts itself.
+    Nydusd,
 }
 
-/// All setups, those that need nothing first.
+/// All setups, each driver's with what needs nothing first.
 pub(crate) const SETUPS: &[Setup] = &[
     Setup { name: "memory", environment: Environment::InProcess },
     Setup { name: "cri-fake", environment: Environment::InProcess },
     Setup { name: "cri-containerd", environment: Environment::Containerd },
+    Setup { name: "nydus-fake", environment: Environment::InProcess },
+    Setup { name: "nydus-virtiofs", environment: Environment::Nydusd },
+    Setup { name: "nydus-fuse", environment: Environment::Nydusd },
 ];
 
 impl Setup {
@@ -63,12 +69,14 @@ impl Setup {
     pub(crate) fn obstacle(&self) -> Option<String> {
         match self.environment {
             Environment::InProcess => None,
-            Environment::Containerd => {
-                let missing = containerd::missing();
-                (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
-            }
+            Environment::Containerd => needs(&containerd::missing()),
+            Environment::Nydusd => needs(&nydus::missing()),
         }
     }
+}
+
+fn needs(missing: &[String]) -> Option<String> {
+    (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
 }
 
 /// The group of that name.
@@ -87,7 +95,10 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = Setup::named("docker").unwrap_err();
-        assert_eq!(error.to_string(), "unknown setup `docker`; known: memory, cri-fake, cri-containerd");
+        assert_eq!(
+            error.to_string(),
+            "unknown setup `docker`; known: memory, cri-fake, cri-containerd, nydus-fake, nydus-virtiofs, nydus-fuse"
+        );
         let error = group_named("Exec").unwrap_err();
         assert!(error.to_string().starts_with("unknown group `Exec`; known: contract, lifecycle"), "{error}");
     }

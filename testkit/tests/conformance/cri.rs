@@ -1,8 +1,7 @@
-//! The conformance suite against each setup; `cargo xtask conformance` prepares what they need and runs this.
+//! The CRI driver.
 
 use std::{
     path::{Path, PathBuf},
-    process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -13,13 +12,11 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use serde::{Deserialize, de::DeserializeOwned};
 use testkit::{
-    conformance::{
-        Connect, Connected, Held, Holdings, Proxied, RealSystem, Reconnect, Runtime, Setup, state_dir,
-    },
-    engine::{Engine, EngineOptions, Isolation, Ledger},
+    conformance::{Connect, Connected, Holdings, Proxied, RealSystem, Reconnect, Runtime, state_dir},
+    engine::{Engine, EngineOptions, Isolation},
     fake_cri::{FakeCri, FakeCriOptions, LACKS},
     image::guest,
-    memory::{MemoryDriver, MemoryOptions},
+    memory::MemoryDriver,
     proxy::{Endpoint, FaultProxy, Options as ProxyOptions},
 };
 use tokio::{
@@ -28,40 +25,10 @@ use tokio::{
 };
 use wharf::{Capability, Driver, Error, ErrorKind, Result};
 
-const SETUPS: &[Setup] = &[
-    Setup { name: "memory", connect: |_| Box::pin(memory()) },
-    Setup { name: "cri-fake", connect: |_| Box::pin(cri_fake()) },
-    Setup { name: "cri-containerd", connect: |system| Box::pin(cri_containerd(system)) },
-];
+use crate::{PULLS, holdings::of_engine, unusable};
 
-/// Why some cases make no sense with the memory driver.
-const IS_THE_RUNTIME: &str =
-    "the memory driver is its own runtime: there is no connection to break or URL to give";
-
-fn main() -> ExitCode {
-    testkit::conformance::main(SETUPS)
-}
-
-async fn memory() -> Result<Connected> {
-    let driver = MemoryDriver::start(MemoryOptions::default()).await?;
-    let engine = driver.engine().clone();
-    let again = driver.clone();
-    Ok(Connected {
-        driver: Arc::new(driver),
-        reconnect: Box::new(move || {
-            let driver: Arc<dyn Driver> = Arc::new(again.clone());
-            Box::pin(async move { Ok(driver) })
-        }),
-        connect_with: Err(IS_THE_RUNTIME),
-        proxied: Err(IS_THE_RUNTIME),
-        runtime: Err(IS_THE_RUNTIME),
-        holdings: Ok(Box::new(move || Box::pin(std::future::ready(Ok(holdings(&engine)))))),
-        lacks: Vec::new(),
-        guard: Box::new(()),
-    })
-}
-
-async fn cri_fake() -> Result<Connected> {
+/// The fake server.
+pub(crate) async fn fake() -> Result<Connected> {
     let engine_dir = state_dir().join(format!("wharf-cri-fake-{}", std::process::id()));
     let options = EngineOptions { state_dir: Some(engine_dir), ..EngineOptions::default() };
     let engine = Engine::start(options).await.map_err(unusable)?;
@@ -77,13 +44,15 @@ async fn cri_fake() -> Result<Connected> {
         connect_with: Ok(cri.connect_with()),
         proxied: Ok(cri.proxied()),
         runtime: Ok(Box::new(Fake(fake))),
-        holdings: Ok(Box::new(move || Box::pin(std::future::ready(Ok(holdings(&engine)))))),
+        holdings: Ok(Box::new(move || Box::pin(std::future::ready(Ok(of_engine(&engine)))))),
+        mountable: Err(PULLS),
         lacks,
         guard: Box::new(logs),
     })
 }
 
-async fn cri_containerd(system: RealSystem) -> Result<Connected> {
+/// A containerd.
+pub(crate) async fn containerd(system: RealSystem) -> Result<Connected> {
     let url =
         system.url.ok_or_else(|| Error::invalid("url", "the URL of the containerd is needed: --url"))?;
     let socket = url.strip_prefix("cri://").filter(|socket| socket.starts_with('/'));
@@ -98,6 +67,7 @@ async fn cri_containerd(system: RealSystem) -> Result<Connected> {
         proxied: Ok(cri.proxied()),
         runtime: control.clone().map(|control| Box::new(control) as Box<dyn Runtime>),
         holdings: control.map(Owner::holdings),
+        mountable: Err(PULLS),
         lacks: Vec::new(),
         guard: Box::new(logs),
     })
@@ -230,28 +200,4 @@ fn lacks(engine: &Engine) -> Vec<(Capability, &'static str)> {
         lacks.extend(beyond.map(|capability| (*capability, "the engine needs root for it")));
     }
     lacks
-}
-
-/// What the engine holds beside images.
-fn holdings(engine: &Engine) -> Vec<Held> {
-    let Ledger { pods, containers, processes, execs: _, directories, images: _ } = engine.ledger();
-    let own = |what: &'static str| {
-        move |id: String| Held { what: what.to_owned(), name: id.clone(), owner: Some(id) }
-    };
-    let directories = directories.into_iter().map(|path| Held {
-        what: "directory".to_owned(),
-        owner: path.file_name().map(|name| name.to_string_lossy().into_owned()),
-        name: path.display().to_string(),
-    });
-    let processes = processes.into_iter().map(|process| Held {
-        what: if process.is_exec { "exec" } else { "process" }.to_owned(),
-        name: format!("{} {:?}", process.pid, process.argv),
-        owner: Some(process.owner),
-    });
-    let pods = pods.into_iter().map(own("sandbox"));
-    pods.chain(containers.into_iter().map(own("container"))).chain(processes).chain(directories).collect()
-}
-
-fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Unavailable, "the setup can't be prepared").with_source(error)
 }

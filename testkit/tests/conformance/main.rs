@@ -1,0 +1,35 @@
+//! The conformance suite against each setup; `cargo xtask conformance` prepares what they need and runs this.
+
+mod cri;
+mod holdings;
+mod memory;
+mod nydus;
+
+use std::process::ExitCode;
+
+use testkit::conformance::Setup;
+use wharf::{Error, ErrorKind};
+
+const SETUPS: &[Setup] = &[
+    Setup { name: "memory", connect: |_| Box::pin(memory::connect()), cases: &[] },
+    Setup { name: "cri-fake", connect: |_| Box::pin(cri::fake()), cases: &[] },
+    Setup { name: "cri-containerd", connect: |system| Box::pin(cri::containerd(system)), cases: &[] },
+    Setup { name: "nydus-fake", connect: |_| Box::pin(nydus::fake()), cases: nydus::ON_THE_FAKE },
+    Setup {
+        name: "nydus-virtiofs",
+        connect: |system| Box::pin(nydus::virtiofs(system)),
+        cases: nydus::ON_A_REAL_DAEMON,
+    },
+    Setup { name: "nydus-fuse", connect: |system| Box::pin(nydus::fuse(system)), cases: nydus::IN_FUSE_MODE },
+];
+
+fn main() -> ExitCode {
+    testkit::conformance::main(SETUPS)
+}
+
+/// Why a setup can't run cases that need images to be mounted without being pulled.
+const PULLS: &str = "the runtime pulls its images";
+
+fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Unavailable, "the setup can't be prepared").with_source(error)
+}
