@@ -17,8 +17,8 @@ use crate::{
     state::{Found, Standing, blocking, phase},
 };
 
-/// How long whoever watches a daemon may take to write down how it ended.
-const WORD_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long whoever watches a daemon may take to write down how it ended; itself it waits for another's word for a second.
+const WORD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A pod, and whether its daemon runs.
 #[derive(Debug, Clone)]

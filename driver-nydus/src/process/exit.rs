@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     fuse,
     identity::Held,
-    log::{Follower, From, last_words},
+    log::{Follower, From, is_followed, last_words},
     sockets,
 };
 use crate::{
@@ -42,8 +42,11 @@ impl Watching {
     /// A daemon that this process has started just now. To be called within a runtime.
     pub(crate) fn child(store: Store, record: Record, child: Child) -> Self {
         Self::begin(|ended| async move {
-            let how = reaped(&store, &record, child).await;
-            finish(&store, &record, Some(how), ended).await;
+            let (how, follower) = reaped(&store, &record, child).await;
+            finish(&store, &record, Some(how)).await;
+            // Others wait for the word for as long as the log is followed.
+            drop(follower);
+            ended.send_replace(true);
         })
     }
 
@@ -52,7 +55,8 @@ impl Watching {
         Self::begin(|ended| async move {
             seen(&store, &record, &process).await;
             let how = word(&store, &record).await;
-            finish(&store, &record, how, ended).await;
+            finish(&store, &record, how).await;
+            ended.send_replace(true);
         })
     }
 
@@ -78,7 +82,7 @@ pub(crate) async fn ended(mut ended: watch::Receiver<bool>) {
 }
 
 /// Waits for the end of a child.
-async fn reaped(store: &Store, record: &Record, mut child: Child) -> ExitStatus {
+async fn reaped(store: &Store, record: &Record, mut child: Child) -> (ExitStatus, Option<Follower>) {
     let mut follower = follow(store, record, From::Start).await;
     let code = tokio::select! {
         code = child.wait() => code,
@@ -86,8 +90,8 @@ async fn reaped(store: &Store, record: &Record, mut child: Child) -> ExitStatus 
     };
     let cause = code.inspect_err(|error| tracing::warn!(pod = %record.id, %error, "can't reap the daemon"));
     let status = ExitStatus::new(cause.map_or(ExitCause::Unknown, cause_of)).at(Some(Timestamp::now()));
-    drained(record, follower).await;
-    status
+    drained(record, &mut follower).await;
+    (status, follower)
 }
 
 /// Waits for the end of somebody else's child. If that somebody ends before it, its log is followed from here.
@@ -106,7 +110,7 @@ async fn seen(store: &Store, record: &Record, process: &Held) {
         _ = process.ended() => {}
         () = tell(record, &mut follower) => drop(process.ended().await),
     }
-    drained(record, follower).await;
+    drained(record, &mut follower).await;
 }
 
 /// Waits for the word of the process that reaps it.
@@ -117,9 +121,11 @@ async fn word(store: &Store, record: &Record) -> Option<ExitStatus> {
         let (store, record) = (store.clone(), record.clone());
         let looked = blocking(move || {
             let ended = store.ended(&record.id)?;
-            let parent =
-                record.creator.is_alive().map_err(|error| failed("look for the daemon's parent", error))?;
-            Ok((ended, parent))
+            // Who reaps it follows its log. The process may be there, and its driver gone.
+            let will_say =
+                || Ok::<_, std::io::Error>(record.creator.is_alive()? && is_followed(&store.log(&record.id))?);
+            let will_say = will_say().map_err(|error| failed("look for the daemon's parent", error))?;
+            Ok((ended, will_say))
         });
         match looked.await {
             Ok((Some(ended), _)) => return Some(ended.status),
@@ -131,7 +137,7 @@ async fn word(store: &Store, record: &Record) -> Option<ExitStatus> {
     }
 }
 
-async fn finish(store: &Store, record: &Record, how: Option<ExitStatus>, ended: watch::Sender<bool>) {
+async fn finish(store: &Store, record: &Record, how: Option<ExitStatus>) {
     let (store, record) = (store.clone(), record.clone());
     let pod = record.id.clone();
     let done = blocking(move || {
@@ -141,16 +147,13 @@ async fn finish(store: &Store, record: &Record, how: Option<ExitStatus>, ended: 
             Some(status) if store.ended(&record.id)?.is_none_or(|ended| ended.status != status) => {
                 store.set_ended(&record.id, &Ended { status, last_words })
             }
-            None if store.ended(&record.id)?.is_none() => {
-                store.set_ended(&record.id, &Ended::unknown(last_words))
-            }
-            _ => Ok(()),
+            None => store.set_ended_unless_known(&record.id, &Ended::unknown(last_words)),
+            Some(_) => Ok(()),
         }
     });
     if let Err(error) = done.await {
         tracing::warn!(%pod, %error, "a daemon has ended, and not everything of it could be cleared away");
     }
-    ended.send_replace(true);
 }
 
 /// Takes away what a daemon that has ended left: its mount and its sockets. What another pod has taken over since is not its.
@@ -198,8 +201,8 @@ async fn tell(record: &Record, follower: &mut Option<Follower>) {
     }
 }
 
-async fn drained(record: &Record, follower: Option<Follower>) {
-    let Some(mut follower) = follower else { return };
+async fn drained(record: &Record, follower: &mut Option<Follower>) {
+    let Some(follower) = follower else { return };
     match follower.drain().await {
         Ok(_) => follower.finish(),
         Err(error) => tracing::debug!(pod = %record.id, %error, "the end of the daemon's log is not told"),

@@ -3,7 +3,6 @@
 use std::{fs, io, os::fd::OwnedFd};
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
 };
@@ -98,7 +97,9 @@ impl Held {
     }
 
     /// Whether it has ended, if perhaps nobody has reaped it yet.
+    #[cfg(test)]
     pub(crate) fn has_ended(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut ended = [PollFd::new(self.descriptor.get_ref(), PollFlags::IN)];
         poll(&mut ended, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }

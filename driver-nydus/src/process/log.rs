@@ -101,7 +101,7 @@ impl Follower {
     }
 
     /// Tells the last line although it was not ended.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(&mut self) {
         let pod = &self.pod;
         self.lines.finish(|line| tell(pod, line));
     }
@@ -120,6 +120,15 @@ impl Follower {
             tracing::debug!(pod = %self.pod, %error, "can't give space of the log back");
         }
         Ok(())
+    }
+}
+
+/// Whether somebody follows a file.
+pub(crate) fn is_followed(path: &Path) -> io::Result<bool> {
+    match File::options().read(true).open(path)?.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -332,6 +341,9 @@ mod tests {
         file.write_all(b"the end\n").unwrap();
         assert!(last_words(&path).ends_with("the end"));
         follower.finish();
+        assert!(is_followed(&path).unwrap());
+        drop(follower);
+        assert!(!is_followed(&path).unwrap());
         assert!(Follower::open(&path, PodId::new("p"), From::Now).unwrap().is_some());
     }
 }

@@ -133,6 +133,20 @@ impl Store {
         unless_gone(write(&self.pod(id), ENDED, ended)).map_err(|error| failed("write how it ended", error))
     }
 
+    /// Writes how it ended, unless somebody who knows better did. Gone already is fine.
+    pub(crate) fn set_ended_unless_known(&self, id: &PodId, ended: &Ended) -> Result<()> {
+        let directory = self.pod(id);
+        let written = (|| {
+            let temporary = write_temporary(&directory, ENDED, ended)?;
+            let linked = match fs::hard_link(&temporary, directory.join(ENDED)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                linked => linked,
+            };
+            linked.and(fs::remove_file(&temporary))
+        })();
+        unless_gone(written).map_err(|error| failed("write how it ended", error))
+    }
+
     /// How it ended, if somebody wrote that.
     pub(crate) fn ended(&self, id: &PodId) -> Result<Option<Ended>> {
         read(&self.pod(id), ENDED).map_err(|error| failed("read how it ended", error))
@@ -318,14 +332,15 @@ fn private() -> DirBuilder {
 
 /// Writes a file as a whole: readers see the old one or the new one.
 fn write(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
-    // Several may write the same at once.
-    let temporary = directory.join(format!(
-        ".{name}-{:x}-{:x}",
-        std::process::id(),
-        rustix::thread::gettid().as_raw_nonzero()
-    ));
+    fs::rename(write_temporary(directory, name, value)?, directory.join(name))
+}
+
+/// Writes a file of which nobody knows. Several may write the same at once.
+fn write_temporary(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<PathBuf> {
+    let thread = rustix::thread::gettid().as_raw_nonzero();
+    let temporary = directory.join(format!(".{name}-{:x}-{thread:x}", std::process::id()));
     fs::write(&temporary, serde_json::to_vec(value)?)?;
-    fs::rename(&temporary, directory.join(name))
+    Ok(temporary)
 }
 
 /// Reads a file; `None` if it isn't there, or no whole one.
@@ -401,6 +416,9 @@ mod tests {
             (&first, Some(&started), Some(&ended))
         );
         assert_eq!(store.all().unwrap(), [found]);
+
+        store.set_ended_unless_known(&first.id, &Ended::unknown(String::new())).unwrap();
+        assert_eq!(store.ended(&first.id).unwrap(), Some(ended.clone()));
 
         let second = record(&store, "a", &NydusPodOptions::default());
         assert_eq!(create(&store, &second).unwrap_err(), first.id);

@@ -1,0 +1,5 @@
+//! Daemons as processes: programs of a few lines stand in for nydusd, each with a fault that the real one can't be made to show.
+
+mod life;
+mod starting;
+mod support;
