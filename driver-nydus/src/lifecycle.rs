@@ -56,7 +56,7 @@ impl NydusDriver {
         self.janitor()
             .transact(cx, |cx, recorder| async move {
                 match driver.make(&cx, &recorder, spec, &own, policy).await? {
-                    Made::New(record, launch) => driver.start(&cx, record, launch).await,
+                    Made::New(new) => driver.start(&cx, new.0, new.1).await,
                     Made::Adopted(run) => Ok(run),
                 }
             })
@@ -91,7 +91,7 @@ impl NydusDriver {
             let (store, made) = (self.store().clone(), record.clone());
             let Err((claim, holder)) = blocking(move || store.create(&made)).await? else {
                 let launch = self.launch(&record, program, options);
-                return Ok(Made::New(record, launch));
+                return Ok(Made::New(Box::new((record, launch))));
             };
             if claim.is_place {
                 self.take_place(&claim, &holder).await?;
@@ -358,7 +358,7 @@ impl NydusDriver {
 
 /// What there is for a run to begin with.
 enum Made {
-    New(Record, Launch),
+    New(Box<(Record, Launch)>),
     Adopted(PodRun),
 }
 

@@ -352,9 +352,9 @@ mod tests {
     #[test]
     fn a_socket_that_somebody_listens_on_is_refused_and_a_stale_one_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        let api_socket = Some(directory.path().join("s"));
-        let asked = NydusPodOptions { api_socket: api_socket.clone(), ..NydusPodOptions::default() };
-        let listener = UnixListener::bind(api_socket.unwrap()).unwrap();
+        let api_socket = directory.path().join("s");
+        let asked = NydusPodOptions { api_socket: Some(api_socket.clone()), ..NydusPodOptions::default() };
+        let listener = UnixListener::bind(&api_socket).unwrap();
         assert!(refused(&asked, Mode::Virtiofs).message().contains("somebody listens"));
         drop(listener);
         let places = Places::new(&asked, Mode::Virtiofs, directory.path());

@@ -122,8 +122,9 @@ async fn word(store: &Store, record: &Record) -> Option<ExitStatus> {
         let looked = blocking(move || {
             let ended = store.ended(&record.id)?;
             // Who reaps it follows its log. The process may be there, and its driver gone.
-            let will_say =
-                || Ok::<_, std::io::Error>(record.creator.is_alive()? && is_followed(&store.log(&record.id))?);
+            let will_say = || {
+                Ok::<_, std::io::Error>(record.creator.is_alive()? && is_followed(&store.log(&record.id))?)
+            };
             let will_say = will_say().map_err(|error| failed("look for the daemon's parent", error))?;
             Ok((ended, will_say))
         });
