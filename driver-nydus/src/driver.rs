@@ -140,6 +140,7 @@ impl Driver for NydusDriver {
         for leftover in leftovers {
             let done = match leftover.object.kind {
                 ObjectKind::Pod => self.remove_pod(cx, &PodId::new(&leftover.object.id)).await,
+                ObjectKind::Image => self.reap_mount(cx, leftover).await,
                 kind => Err(Error::invalid("leftovers", format!("can't reap an object of kind {kind:?}"))),
             };
             if let Err(error) = done {

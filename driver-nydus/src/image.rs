@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use runtime_core::{
     Call, Context, Error, ErrorKind, FilesystemUsage, ImageFilter, ImageMount, ImageStatus, ImageStore,
-    Operation, PodId, PullOptions, PullStream, Result, helpers::image_ref::ImageReference,
+    Leftover, Operation, PodId, PullOptions, PullStream, Result, helpers::image_ref::ImageReference,
     spec::ImageMountSpec,
 };
 
@@ -65,6 +65,18 @@ impl ImageStore for NydusDriver {
         match self.live(cx, pod).await {
             Ok(live) => mounts::list(cx, &live, pod).await,
             Err(error) if error.kind() == ErrorKind::InvalidState => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl NydusDriver {
+    /// Takes away a mount that a call left behind. With its daemon it went by itself.
+    pub(crate) async fn reap_mount(&self, cx: &Context, leftover: &Leftover) -> Result<()> {
+        let (pod, attempt) = mounts::left(leftover)?;
+        match self.live(cx, &pod).await {
+            Ok(live) => attempt.on(live).undo(cx).await,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidState) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -10,12 +10,19 @@ use runtime_core::{Context, Error, ErrorKind, ImageMount, Janitor, Leftover, Obj
 
 use crate::{
     api::{DaemonMount, Failure, MountRequest, Outcome, id_of, image_at},
+    io_error::failed,
     live::Live,
+    process::fuse,
     rafs::without_secrets,
+    state::blocking,
 };
 
 /// What the daemon calls the form of images.
 const RAFS: &str = "Rafs";
+
+/// What fails when the kernel keeps files of the image before.
+const FORGET: &str =
+    "have the kernel forget the image before; the new one is mounted, but old files may be read";
 
 /// Mounts. Whatever goes wrong, either the caller learns of the mount or it is taken away again.
 pub(crate) async fn mount(
@@ -29,11 +36,12 @@ pub(crate) async fn mount(
     check_source(cx, &request.source).await?;
     let (pod, id) = (pod.clone(), id.to_owned());
     let body = move |cx: Context, recorder: runtime_core::Recorder| async move {
-        let attempt = Attempt::new(live.clone(), &id);
+        let attempt = Attempt::new(&id).on(live);
         let undone = attempt.clone();
-        recorder.record(attempt.leftover(&pod), move |cx, _| async move { undone.undo(&cx).await });
+        recorder.record(attempt.what.leftover(&pod), move |cx, _| async move { undone.undo(&cx).await });
         attempt.make(&cx, &request).await?;
-        Ok(told(&live, &pod, &id, &attempt.mountpoint, Some(attempt.began)))
+        let Attempt { mountpoint, began } = &attempt.what;
+        Ok(told(&attempt.live, &pod, &id, mountpoint, Some(*began)))
     };
     janitor.transact(cx, body).await
 }
@@ -55,7 +63,12 @@ pub(crate) async fn remount(
     let mountpoint = image_at(id);
     let began = Timestamp::now();
     match live.client.remount(cx, &mountpoint, request).await {
-        Ok(()) => Ok(told(live, pod, id, &mountpoint, Some(began))),
+        Ok(()) => {
+            if let Some(files) = live.files.clone() {
+                blocking(move || fuse::forget(&files).map_err(|error| failed(FORGET, error))).await?;
+            }
+            Ok(told(live, pod, id, &mountpoint, Some(began)))
+        }
         Err(failure) => match mounted(cx, live, &failure, &mountpoint).await {
             Some(false) => Err(not_mounted(id)),
             _ => Err(shown(failure, request)),
@@ -85,31 +98,59 @@ pub(crate) async fn check_source(cx: &Context, source: &str) -> Result<()> {
     .await
 }
 
+/// What a call left behind: on which pod, and what.
+pub(crate) fn left(leftover: &Leftover) -> Result<(PodId, Attempt)> {
+    let read = || {
+        let (pod, id) = leftover.object.id.split_once('/')?;
+        let mountpoint = image_at(id);
+        id_of(&mountpoint)?;
+        let began = leftover.create_mark.as_deref()?.parse().ok()?;
+        Some((PodId::new(pod), Attempt { mountpoint, began }))
+    };
+    read().ok_or_else(|| Error::invalid("leftovers", format!("{leftover} is no mount that was left behind")))
+}
+
 /// One try to mount an image.
-#[derive(Clone)]
-struct Attempt {
-    live: Live,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
     mountpoint: String,
     began: Timestamp,
+}
+
+/// A try on a daemon.
+#[derive(Clone)]
+pub(crate) struct OnDaemon {
+    what: Attempt,
+    live: Live,
     /// The daemon said no, or never heard of it.
     refused: Arc<AtomicBool>,
 }
 
 impl Attempt {
-    fn new(live: Live, id: &str) -> Self {
-        Self { live, mountpoint: image_at(id), began: Timestamp::now(), refused: Arc::default() }
+    fn new(id: &str) -> Self {
+        Self { mountpoint: image_at(id), began: Timestamp::now() }
     }
 
+    pub(crate) fn on(self, live: Live) -> OnDaemon {
+        OnDaemon { what: self, live, refused: Arc::default() }
+    }
+
+    /// Mounts have no mark of their own; the time tells one from an older one.
     fn leftover(&self, pod: &PodId) -> Leftover {
-        Leftover::new(Object::image(format!("{pod}{}", self.mountpoint)))
+        let id = id_of(&self.mountpoint).unwrap_or_default();
+        Leftover::marked(Object::image(format!("{pod}/{id}")), self.began.to_string())
     }
+}
 
+impl OnDaemon {
     async fn make(&self, cx: &Context, request: &MountRequest) -> Result<()> {
-        let Err(failure) = self.live.client.mount(cx, &self.mountpoint, request).await else { return Ok(()) };
+        let Err(failure) = self.live.client.mount(cx, &self.what.mountpoint, request).await else {
+            return Ok(());
+        };
         self.refused.store(failure.outcome != Outcome::Unknown, Ordering::SeqCst);
-        match mounted(cx, &self.live, &failure, &self.mountpoint).await {
+        match mounted(cx, &self.live, &failure, &self.what.mountpoint).await {
             Some(true) => {
-                let id = id_of(&self.mountpoint).unwrap_or(&self.mountpoint);
+                let id = id_of(&self.what.mountpoint).unwrap_or(&self.what.mountpoint);
                 Err(Error::new(ErrorKind::AlreadyExists, format!("an image is mounted as {id} already")))
             }
             _ => Err(shown(failure, request)),
@@ -119,7 +160,7 @@ impl Attempt {
     /// Takes away what this try may have mounted. What was mounted before it is another's.
     ///
     /// The daemon does one thing after the other, so whatever became of the try is settled when it answers this.
-    async fn undo(&self, cx: &Context) -> Result<()> {
+    pub(crate) async fn undo(&self, cx: &Context) -> Result<()> {
         if self.refused.load(Ordering::SeqCst) {
             return Ok(());
         }
@@ -132,9 +173,9 @@ impl Attempt {
             }
             info => info?,
         };
-        match info.mounts.get(&self.mountpoint) {
-            Some(mount) if mount.mounted_at.is_none_or(|at| at >= self.began) => {
-                self.live.client.unmount(cx, &self.mountpoint).await
+        match info.mounts.get(&self.what.mountpoint) {
+            Some(mount) if mount.mounted_at.is_none_or(|at| at >= self.what.began) => {
+                self.live.client.unmount(cx, &self.what.mountpoint).await
             }
             _ => Ok(()),
         }

@@ -226,7 +226,7 @@ async fn a_mount_that_outlasts_its_deadline_is_undone() {
 async fn undoing_leaves_what_was_mounted_before() {
     let daemon = Daemon::start();
     mount_on(&daemon, "a").await.unwrap();
-    let attempt = Attempt::new(daemon.live(), "a");
+    let attempt = Attempt::new("a").on(daemon.live());
     attempt.undo(&cx()).await.unwrap();
     assert_eq!(daemon.mounted(), ["/rafs/a/lowerdir"]);
 }
@@ -234,7 +234,7 @@ async fn undoing_leaves_what_was_mounted_before() {
 #[tokio::test]
 async fn with_the_daemon_all_its_mounts_are_gone() {
     let daemon = Daemon::start();
-    let attempt = Attempt::new(daemon.live(), "a");
+    let attempt = Attempt::new("a").on(daemon.live());
     std::fs::remove_file(daemon.dir.path().join("s")).unwrap();
     attempt.undo(&cx()).await.unwrap();
 }
@@ -242,7 +242,7 @@ async fn with_the_daemon_all_its_mounts_are_gone() {
 #[tokio::test]
 async fn mounting_anew_needs_a_mount() {
     let daemon = Daemon::start();
-    let (live, request) = (daemon.live(), daemon.request());
+    let (live, request) = (Live { files: None, ..daemon.live() }, daemon.request());
     let missing = remount(&cx(), &live, &pod(), "a", &request).await.unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     mount_on(&daemon, "a").await.unwrap();
@@ -265,4 +265,17 @@ async fn sources_are_files() {
         assert_eq!(error.field(), Some("spec.source"), "{source}");
     }
     assert_eq!(daemon.mounted(), [""; 0]);
+}
+
+#[test]
+fn what_was_left_behind_can_be_taken_up_again() {
+    let attempt = Attempt::new("a+b");
+    let leftover = attempt.leftover(&pod());
+    assert_eq!(left(&leftover).unwrap(), (pod(), attempt.clone()));
+    let mark = attempt.began.to_string();
+    for (id, mark) in [("p", &*mark), ("p/", &mark), ("p/a/b", &mark), ("p/..", &mark), ("p/a", "x")] {
+        let other = Leftover::marked(Object::image(id), mark);
+        assert_eq!(left(&other).unwrap_err().field(), Some("leftovers"), "{id}");
+    }
+    assert!(left(&Leftover::new(Object::image("p/a"))).is_err());
 }

@@ -8,8 +8,9 @@ use std::{
 };
 
 use rustix::{
+    fs::{StatVfsMountFlags, statvfs},
     io::Errno,
-    mount::{UnmountFlags, unmount},
+    mount::{MountFlags, UnmountFlags, mount_remount, unmount},
 };
 
 /// One line of `/proc/self/mountinfo`.
@@ -34,6 +35,25 @@ pub(crate) fn take_away(mountpoint: &Path) -> io::Result<()> {
         Err(Errno::INVAL | Errno::NOENT) | Ok(()) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Has the kernel forget what it keeps of the FUSE file system mounted right there, except what is in use. A daemon lets it keep
+/// everything for ever, so after another image took the place of one, files would be the old one's.
+///
+/// Mounting it anew with the flags that it has does that, and nothing else: FUSE passes over the options.
+pub(crate) fn forget(mountpoint: &Path) -> io::Result<()> {
+    let has = statvfs(mountpoint)?.f_flag;
+    let flags = [
+        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+    ];
+    let keep = flags.into_iter().filter(|(flag, _)| has.contains(*flag)).map(|(_, keep)| keep);
+    Ok(mount_remount(mountpoint, keep.collect(), "")?)
 }
 
 /// Where something is mounted below a directory, or on it.
