@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn paths_are_there_where_files_are() {
-        let path = |mode| of(&Config::new("/w").with_mode(mode)).support(C::ImageMountPath).is_some();
+        let path = |mode| of(&Config::new("/w").with_mode(mode)).has(C::ImageMountPath);
         assert!(path(Mode::Fuse) && !path(Mode::Virtiofs));
     }
 }

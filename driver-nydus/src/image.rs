@@ -7,7 +7,7 @@ use runtime_core::{
     spec::ImageMountSpec,
 };
 
-use crate::{api::image_at, driver::NydusDriver, mount_request::request, mounts};
+use crate::{driver::NydusDriver, mount_request::request, mounts};
 
 #[async_trait]
 impl ImageStore for NydusDriver {
@@ -46,7 +46,7 @@ impl ImageStore for NydusDriver {
     async fn unmount(&self, cx: &Context, pod: &PodId, id: &str) -> Result<()> {
         self.admit(cx, &Call::ImageUnmount { pod, id })?;
         match self.live(cx, pod).await {
-            Ok(live) => live.client.unmount(cx, &image_at(id)).await,
+            Ok(live) => mounts::unmount(cx, &live, id).await,
             // With the daemon everything that was mounted on it went.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidState) => Ok(()),
             Err(error) => Err(error),

@@ -40,6 +40,8 @@ pub(crate) async fn mount(
         let undone = attempt.clone();
         recorder.record(attempt.what.leftover(&pod), move |cx, _| async move { undone.undo(&cx).await });
         attempt.make(&cx, &request).await?;
+        // Of an image that was there before something may have been in use when it went.
+        forget(&attempt.live).await?;
         let Attempt { mountpoint, began } = &attempt.what;
         Ok(told(&attempt.live, &pod, &id, mountpoint, Some(*began)))
     };
@@ -64,9 +66,7 @@ pub(crate) async fn remount(
     let began = Timestamp::now();
     match live.client.remount(cx, &mountpoint, request).await {
         Ok(()) => {
-            if let Some(files) = live.files.clone() {
-                blocking(move || fuse::forget(&files).map_err(|error| failed(FORGET, error))).await?;
-            }
+            forget(live).await?;
             Ok(told(live, pod, id, &mountpoint, Some(began)))
         }
         Err(failure) => match mounted(cx, live, &failure, &mountpoint).await {
@@ -74,6 +74,19 @@ pub(crate) async fn remount(
             _ => Err(shown(failure, request)),
         },
     }
+}
+
+/// Takes an image away; not mounted is `Ok`.
+pub(crate) async fn unmount(cx: &Context, live: &Live, id: &str) -> Result<()> {
+    live.client.unmount(cx, &image_at(id)).await?;
+    forget(live).await
+}
+
+/// The kernel keeps what it read of an image, and would show it in the place of the next one. Files and directories that are
+/// in use stay what they are.
+async fn forget(live: &Live) -> Result<()> {
+    let Some(files) = live.files.clone() else { return Ok(()) };
+    blocking(move || fuse::forget(&files).map_err(|error| failed(FORGET, error))).await
 }
 
 /// The images that are mounted.
@@ -175,7 +188,8 @@ impl OnDaemon {
         };
         match info.mounts.get(&self.what.mountpoint) {
             Some(mount) if mount.mounted_at.is_none_or(|at| at >= self.what.began) => {
-                self.live.client.unmount(cx, &self.what.mountpoint).await
+                self.live.client.unmount(cx, &self.what.mountpoint).await?;
+                forget(&self.live).await
             }
             _ => Ok(()),
         }

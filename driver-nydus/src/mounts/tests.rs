@@ -55,7 +55,7 @@ impl Daemon {
 
     fn live(&self) -> Live {
         let client = Client::new(self.dir.path().join("s"));
-        Live { client, files: Some("/mnt".into()) }
+        Live { client, files: None }
     }
 
     fn request(&self) -> MountRequest {
@@ -165,13 +165,16 @@ async fn a_mount_is_told_listed_and_taken_away() {
     let daemon = Daemon::start();
     let mounted = mount_on(&daemon, "a").await.unwrap();
     assert_eq!((&*mounted.id, &*mounted.mountpoint), ("a", "/rafs/a/lowerdir"));
-    assert_eq!(mounted.path.as_deref(), Some(std::path::Path::new("/mnt/rafs/a/lowerdir")));
+    assert_eq!(mounted.path, None);
+    let live = Live { files: Some("/mnt".into()), ..daemon.live() };
+    let listed = list(&cx(), &live, &pod()).await.unwrap();
+    assert_eq!(listed[0].path.as_deref(), Some(std::path::Path::new("/mnt/rafs/a/lowerdir")));
     daemon.shared.mounted.lock().unwrap().insert("/containers".to_owned(), String::new());
     let listed = list(&cx(), &daemon.live(), &pod()).await.unwrap();
     assert_eq!(listed.iter().map(|mount| &*mount.id).collect::<Vec<_>>(), ["a"]);
     assert!(listed[0].mounted_at.unwrap() >= mounted.mounted_at.unwrap());
-    daemon.live().client.unmount(&cx(), "/rafs/a/lowerdir").await.unwrap();
-    daemon.live().client.unmount(&cx(), "/rafs/a/lowerdir").await.unwrap();
+    unmount(&cx(), &daemon.live(), "a").await.unwrap();
+    unmount(&cx(), &daemon.live(), "a").await.unwrap();
 }
 
 #[tokio::test]
@@ -242,7 +245,7 @@ async fn with_the_daemon_all_its_mounts_are_gone() {
 #[tokio::test]
 async fn mounting_anew_needs_a_mount() {
     let daemon = Daemon::start();
-    let (live, request) = (Live { files: None, ..daemon.live() }, daemon.request());
+    let (live, request) = (daemon.live(), daemon.request());
     let missing = remount(&cx(), &live, &pod(), "a", &request).await.unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     mount_on(&daemon, "a").await.unwrap();
