@@ -9,6 +9,7 @@ use std::{
 
 use futures::{FutureExt, StreamExt};
 use inotify::{EventStream, Inotify, WatchMask};
+use tokio::runtime::Handle;
 
 /// First and longest pause between two looks where the kernel has no inotify instance left to give.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -105,6 +106,16 @@ impl Watch {
 impl Default for Watch {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The kernel takes some 20 ms to close an inotify instance that watches something, which nobody should have to wait for.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let how = std::mem::replace(&mut self.0, How::Polling { pause: FIRST_PAUSE });
+        if let (How::Events(events), Ok(runtime)) = (how, Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(events));
+        }
     }
 }
 

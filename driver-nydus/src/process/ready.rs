@@ -1,15 +1,15 @@
 //! Waiting until a daemon that was started answers.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, thread, time::Duration};
 
 use runtime_core::{Context, Error, ErrorKind, Result, file_watch::Watch};
-use tokio::time::sleep;
+use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::api::{Client, DaemonState};
 
 /// The first and the longest pause between two questions. The daemon listens the moment after its socket is there, so the first
 /// pauses are the ones that count.
-const FIRST_PAUSE: Duration = Duration::from_micros(500);
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Tells when a socket appears. To be made before the daemon is started.
@@ -37,7 +37,7 @@ pub(crate) async fn wait(cx: &Context, client: &Client, mut watch: Watch, limit:
                 Err(error) if error.is_transient() => last = Some(error.message().to_owned()),
                 Err(error) => return Err(error),
             }
-            sleep(pause).await;
+            rest(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
     };
@@ -50,6 +50,13 @@ pub(crate) async fn wait(cx: &Context, client: &Client, mut watch: Watch, limit:
     let why = last.unwrap_or_else(|| "its socket did not appear".to_owned());
     let message = format!("the daemon was not ready within {limit:?}: {why}");
     Err(Error::new(ErrorKind::DeadlineExceeded, message))
+}
+
+/// Sleeps. The runtime's own clock has ticks of a millisecond, which is half of what a daemon takes to start.
+async fn rest(pause: Duration) {
+    if pause >= Duration::from_millis(1) || spawn_blocking(move || thread::sleep(pause)).await.is_err() {
+        sleep(pause).await;
+    }
 }
 
 #[cfg(test)]
