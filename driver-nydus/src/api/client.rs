@@ -91,11 +91,6 @@ impl Client {
         }
     }
 
-    /// Has the daemon end.
-    pub(crate) async fn exit(&self, cx: &Context) -> Result<()> {
-        self.put(cx, "/api/v1/daemon/exit").await
-    }
-
     /// Has the daemon do something once.
     pub(crate) async fn put(&self, cx: &Context, path: &str) -> Result<()> {
         Ok(self.act(cx, Method::PUT, path, None, Repeat::Never).await?)

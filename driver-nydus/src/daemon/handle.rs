@@ -1,9 +1,10 @@
 //! The handle of a daemon.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use runtime_core::{Context, Error, ErrorKind, PodId, Result, Secret};
 use serde::Serialize;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::{
     AccessedFile, BackendMetrics, BootstrapInfo, CacheMetrics, DaemonErrors, FileMetrics, ImageMetrics,
@@ -12,9 +13,13 @@ use super::{
 use crate::{
     api::{DaemonInfo, Failure, Outcome, image_at, with_query},
     driver::NydusDriver,
+    io_error::failed,
     live::Live,
     options::LogLevel,
 };
+
+/// How long a connection that was made may take to be noticed.
+const NEWS_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A daemon that runs: what only nydusd can tell and do, beyond the facets.
 ///
@@ -179,6 +184,39 @@ impl Daemon {
     pub async fn set_registry_auth(&self, cx: &Context, image: &str, auth: &Secret) -> Result<()> {
         let values = BTreeMap::from([("registry_auth".to_owned(), auth.clone())]);
         self.update_config(cx, image, &values).await
+    }
+
+    /// Has the daemon send its state and its open files to its supervisor, so that another can take over, and gives the
+    /// connection on which they come. `supervisor` listens on the socket that the pod's options named.
+    ///
+    /// # Errors
+    /// As said above. A daemon that was built without this, which nydusd 2.2 is, says that it sent everything and sends
+    /// nothing: that is `Unsupported`.
+    pub async fn send_state(&self, cx: &Context, supervisor: &UnixListener) -> Result<UnixStream> {
+        let accepted = async {
+            let accepted = supervisor.accept().await;
+            accepted.map(|(stream, _)| stream).map_err(|error| failed("accept what the daemon sends", error))
+        };
+        tokio::pin!(accepted);
+        let asked = self.live.client.put(cx, "/api/v1/daemon/fuse/sendfd");
+        tokio::pin!(asked);
+        tokio::select! {
+            biased;
+            stream = &mut accepted => {
+                let stream = stream?;
+                asked.await?;
+                return Ok(stream);
+            }
+            answer = &mut asked => answer?,
+        }
+        // It connects before it answers, so this waits for nothing but the news of it.
+        match cx.run(async { Ok(tokio::time::timeout(NEWS_TIMEOUT, accepted).await) }).await? {
+            Ok(stream) => stream,
+            Err(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "the daemon says that it sent its state, and sent none",
+            )),
+        }
     }
 
     async fn of_image<T: serde::de::DeserializeOwned>(

@@ -1,6 +1,47 @@
 //! What nydusd 2.2 answered, as it is read.
 
+use std::path::Path;
+
+use runtime_core::{Context, ErrorKind, PodId};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+};
+
 use super::*;
+use crate::{api::Client, live::Live};
+
+/// A daemon that answers one call with success, after it sent its state if it can.
+async fn answer_once(api: UnixListener, supervisor: Option<&Path>) {
+    let (mut stream, _) = api.accept().await.unwrap();
+    let mut request = vec![0; 4096];
+    let length = stream.read(&mut request).await.unwrap();
+    assert!(request[..length].starts_with(b"PUT /api/v1/daemon/fuse/sendfd "));
+    if let Some(supervisor) = supervisor {
+        UnixStream::connect(supervisor).await.unwrap().write_all(b"state").await.unwrap();
+    }
+    stream.write_all(b"HTTP/1.1 204 \r\n\r\n").await.unwrap();
+}
+
+async fn send_state(can: bool) -> runtime_core::Result<Vec<u8>> {
+    let dir = tempfile::tempdir().unwrap();
+    let (api, place) = (dir.path().join("api"), dir.path().join("supervisor"));
+    let supervisor = UnixListener::bind(&place).unwrap();
+    let listener = UnixListener::bind(&api).unwrap();
+    let daemon = Daemon::new(PodId::new("p"), Live { client: Client::new(api), files: None });
+    let cx = Context::background();
+    let serve = answer_once(listener, can.then_some(&*place));
+    let (sent, ()) = futures::join!(daemon.send_state(&cx, &supervisor), serve);
+    let mut state = Vec::new();
+    sent?.read_to_end(&mut state).await.unwrap();
+    Ok(state)
+}
+
+#[tokio::test]
+async fn a_state_that_is_sent_arrives_and_one_that_is_not_is_told() {
+    assert_eq!(send_state(true).await.unwrap(), b"state");
+    assert_eq!(send_state(false).await.unwrap_err().kind(), ErrorKind::Unsupported);
+}
 
 #[test]
 fn what_is_counted_for_an_image() {
