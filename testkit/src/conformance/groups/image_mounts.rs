@@ -30,6 +30,8 @@ cases! { Images;
     mounts_of_another_client_are_seen: proves [], needs [PodWithoutContainers, PodRun, PodDurable, ImageMount, ImageUnmount, ImageMounts];
     mounts_go_with_their_pod: proves [], needs [PodWithoutContainers, PodRun, PodStop, PodRemove, ImageMount, ImageMounts];
     a_mount_is_dropped_anywhere: proves [], needs [PodWithoutContainers, PodRun, ImageMount, ImageMounts];
+    files_are_those_of_the_image_that_is_mounted_now:
+        proves [ImageMountPath], needs [PodWithoutContainers, PodRun, ImageMount, ImageRemount, ImageUnmount];
     files_are_fetched_ahead: proves [ImageMountPrefetch], needs [PodWithoutContainers, PodRun, ImageMount, ImageMounts];
     bad_paths_to_fetch_ahead_are_refused: proves [], needs [PodWithoutContainers, PodRun, ImageMountPrefetch, ImageMounts];
 }
@@ -300,6 +302,32 @@ async fn a_mount_is_dropped_anywhere(env: &Env) -> Verdict {
         ensure!(left.is_empty(), "mounted after {polls} polls: {left:?}");
     }
     images.mount(pod.id(), &spec).await?;
+    Ok(())
+}
+
+/// Whatever is in between keeps files for ever: they never change, but the image below a path does.
+async fn files_are_those_of_the_image_that_is_mounted_now(env: &Env) -> Verdict {
+    let pod = env.bare().await?;
+    let first = env.mountable(&[("same", "of the first\n"), ("first", "\n")]).await?;
+    let second = env.mountable(&[("same", "of the second, which is longer\n"), ("second", "\n")]).await?;
+    let images = env.client().images();
+    let with_id = |spec: ImageMountSpec| ImageMountSpec { id: "a".to_owned(), ..spec };
+    let (first, second) = (with_id(first), with_id(second));
+    let mount = images.mount(pod.id(), &first).await?;
+    let path = mount.path.ok_or("the files are said to be on this host, and nobody says where")?;
+    let are = async |text: &str, own: &str, other: &str| -> Verdict {
+        ensure_eq!(tokio::fs::read_to_string(path.join("same")).await?, text);
+        ensure!(tokio::fs::try_exists(path.join(own)).await?, "{own} is not there");
+        ensure!(!tokio::fs::try_exists(path.join(other)).await?, "{other} is there");
+        Ok(())
+    };
+    are("of the first\n", "first", "second").await?;
+    images.remount(pod.id(), &second).await?;
+    are("of the second, which is longer\n", "second", "first").await?;
+    images.unmount(pod.id(), "a").await?;
+    images.mount(pod.id(), &first).await?;
+    are("of the first\n", "first", "second").await?;
+    images.unmount(pod.id(), "a").await?;
     Ok(())
 }
 

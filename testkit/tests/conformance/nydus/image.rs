@@ -54,13 +54,11 @@ async fn create(program: &Path, content: &Path, bootstrap: &Path, blobs: &Path) 
 
 fn spec(bootstrap: &Path, blobs: &Path, cache: &Path) -> Result<ImageMountSpec> {
     let config = serde_json::json!({
-        "version": 2,
-        "backend": { "type": "localfs", "localfs": { "dir": blobs } },
-        "cache": { "type": "blobcache", "filecache": { "work_dir": cache } },
-        "rafs": { "mode": "direct" },
+        "backend": { "localfs": { "dir": blobs } },
+        "cache": { "filecache": { "work_dir": cache } },
     });
     let mut spec = ImageMountSpec::new("image", bootstrap.display().to_string());
-    let options = serde_json::json!({ "nydus": { "rawConfig": config.to_string() } });
+    let options = serde_json::json!({ "nydus": { "config": config } });
     spec.extensions = serde_json::from_value(options).map_err(unusable)?;
     Ok(spec)
 }
