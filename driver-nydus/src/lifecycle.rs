@@ -244,14 +244,9 @@ impl NydusDriver {
         let deadline = Instant::now() + UNDO_PATIENCE;
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.end(cx, id, &StopOptions::now()).await {
-                Ok(Some(look)) => match self.remove_files(look).await {
-                    Err(error) if error.is_transient() && Instant::now() < deadline => {}
-                    done => return done,
-                },
-                Ok(None) => return Ok(()),
+            match self.end_and_remove(cx, id).await {
                 Err(error) if error.is_transient() && Instant::now() < deadline => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
             tokio::time::sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
@@ -267,10 +262,18 @@ impl NydusDriver {
     /// Removes a pod, whose daemon is killed if it runs; missing is `Ok`.
     pub(crate) async fn remove_pod(&self, cx: &Context, id: &PodId) -> Result<()> {
         self.settled(cx, id).await?;
-        match self.end(cx, id, &StopOptions::now()).await? {
-            Some(look) => self.remove_files(look).await,
-            None => Ok(()),
-        }
+        self.end_and_remove(cx, id).await
+    }
+
+    async fn end_and_remove(&self, cx: &Context, id: &PodId) -> Result<()> {
+        let look = self.end(cx, id, &StopOptions::now()).await?;
+        self.daemons().forget(id);
+        let (store, id) = (self.store().clone(), id.clone());
+        blocking(move || match look {
+            Some(look) => store.remove(&look.found.record),
+            None => store.discard(&id),
+        })
+        .await
     }
 
     /// Ends a pod's daemon, until everything of it is cleared away. `None` if there is no such pod.
@@ -294,12 +297,6 @@ impl NydusDriver {
         let store = self.store().clone();
         blocking(move || exit::clear_away(&store, &record)).await?;
         Ok(Some(look))
-    }
-
-    async fn remove_files(&self, look: Look) -> Result<()> {
-        let (store, record) = (self.store().clone(), look.found.record);
-        self.daemons().forget(&record.id);
-        blocking(move || store.remove(&record)).await
     }
 
     /// Waits while another call, perhaps in another process, starts the pod: it undoes what fails, and nobody else can.

@@ -206,6 +206,15 @@ impl Store {
         removed.map_err(|error| failed("remove the pod's files", error))
     }
 
+    /// Removes what a try to make or remove a pod left because it failed half done.
+    pub(crate) fn discard(&self, id: &PodId) -> Result<()> {
+        if !is_id(id.as_str()) {
+            return Ok(());
+        }
+        let left = [NEW, GONE].map(|prefix| unless_gone(fs::remove_dir_all(self.hidden(prefix, id))));
+        left.into_iter().collect::<io::Result<()>>().map_err(|error| failed("remove the pod's files", error))
+    }
+
     /// Gives a claim back, if it is this pod's. Another one's is left alone.
     pub(crate) fn release(&self, claim: &Claim, id: &PodId) -> Result<()> {
         self.try_release(claim, id).map_err(|error| failed("give a name back", error))
@@ -426,6 +435,9 @@ mod tests {
         store.remove(&first).unwrap();
         store.remove(&first).unwrap();
         assert_eq!(store.find(&first.id).unwrap(), None);
+        fs::create_dir_all(store.hidden(GONE, &first.id).join("share")).unwrap();
+        store.discard(&first.id).unwrap();
+        store.discard(&first.id).unwrap();
         store.set_ended(&first.id, &ended).unwrap();
         create(&store, &second).unwrap();
         store.remove(&first).unwrap();
