@@ -10,8 +10,10 @@ mod lists;
 mod measure;
 mod memory;
 mod memory_use;
+mod nydus;
 mod pods;
 mod raw;
+mod raw_nydus;
 mod reads;
 mod streams;
 mod table;
@@ -68,7 +70,11 @@ async fn run(arguments: &Arguments) -> Result<()> {
         });
         streamed = measured.await?;
     }
-    println!("{lengths}\n{counted}\n{streamed}");
+    let daemons = match nydus::Programs::find() {
+        Some(programs) => nydus::measure(&programs, arguments.quick).await?,
+        None => "Nothing of nydusd: it needs nydusd and nydus-image in the path.".to_owned(),
+    };
+    println!("{lengths}\n{counted}\n{streamed}\n{daemons}");
     Ok(())
 }
 
