@@ -7,7 +7,10 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use wharf::{
     Client, PodFilter, PodId, PodPhase,
-    nydus::{NydusMountOptions, rafs},
+    nydus::{
+        NydusMountOptions,
+        rafs::{BlobCache, LocalFs, RafsConfig},
+    },
     spec::{ImageMountSpec, PodSpec},
 };
 
@@ -175,9 +178,9 @@ impl Image {
     }
 
     fn spec(&self) -> Result<ImageMountSpec> {
-        let config = rafs::Config::localfs(&self.blobs).with_cache(&self.cache);
+        let config = RafsConfig::new(LocalFs::new(&self.blobs)).with_cache(BlobCache::new(&self.cache));
         let mut spec = ImageMountSpec::new("image", self.bootstrap.to_string_lossy());
-        spec.extensions.set(&NydusMountOptions::default().with_config(config))?;
+        spec.extensions.set(&NydusMountOptions::new(config))?;
         Ok(spec)
     }
 
