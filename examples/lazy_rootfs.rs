@@ -9,13 +9,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
     time::Instant,
 };
 
 use tempfile::TempDir;
 use wharf::{
-    Context, PodHandle, StopOptions,
+    Client, Context, PodHandle, StopOptions,
     nydus::{
         self, Config, Mode, NydusDriver, NydusMountOptions,
         rafs::{BlobCache, LocalFs, RafsConfig},
@@ -34,7 +33,7 @@ async fn main() -> Result<()> {
     // The driver by itself, since a client doesn't show what only nydusd can tell. A program that doesn't ask for that says
     // `Client::from_url("nydus:///work/dir?mode=fuse")`.
     let driver = nydus::connect(Config::new(place.path().join("work")).with_mode(Mode::Fuse)).await?;
-    let client = wharf::Client::new(Arc::new(driver.clone()));
+    let client = Client::new(driver.clone());
     let began = Instant::now();
     let pod = client.run_pod(&PodSpec::new("lazy-rootfs")).await?;
     println!("nydusd is ready after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
@@ -48,7 +47,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn show(client: &wharf::Client, driver: &NydusDriver, pod: &PodHandle, image: &Image) -> Result<()> {
+async fn show(client: &Client, driver: &NydusDriver, pod: &PodHandle, image: &Image) -> Result<()> {
     let images = client.images();
     let began = Instant::now();
     let mounted = images.mount(pod.id(), &image.spec()?).await?;
@@ -159,7 +158,10 @@ fn smallest(directory: &Path) -> Result<Option<PathBuf>> {
             let (entry, size) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
             if size.is_dir() {
                 to_see.push(entry);
-            } else if size.is_file() && size.len() > 0 && found.as_ref().is_none_or(|(least, _)| size.len() < *least) {
+            } else if size.is_file()
+                && size.len() > 0
+                && found.as_ref().is_none_or(|(least, _)| size.len() < *least)
+            {
                 found = Some((size.len(), entry));
             }
         }

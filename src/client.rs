@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use runtime_core::Result;
+use runtime_core::{ClientBuilder, Driver, Result};
 
 /// A connection to a runtime, picked by URL: [`runtime_core::Client`], to which it dereferences, with
 /// [`from_url`](Self::from_url) added for the drivers that are compiled in.
@@ -18,6 +18,19 @@ impl Client {
     /// reached.
     pub async fn from_url(url: &str) -> Result<Self> {
         Ok(Self(runtime_core::Client::new(crate::registry().connect(url).await?)))
+    }
+
+    /// A client of a driver that was connected by itself, with the default layers: for callers who keep the driver as well,
+    /// since it can do what no other system does.
+    #[must_use]
+    pub fn new(driver: impl Driver) -> Self {
+        Self(runtime_core::Client::new(driver))
+    }
+
+    /// The same with layers of one's own choice.
+    #[must_use]
+    pub fn builder(driver: impl Driver) -> ClientBuilder {
+        runtime_core::Client::builder(driver)
     }
 }
 

@@ -33,7 +33,7 @@ mod registry;
 pub use client::Client;
 pub use registry::registry;
 pub use runtime_core::{
-    AttachOptions, ByteStream, Call, Capabilities, Capability, Condition, Connect, Container,
+    AttachOptions, ByteStream, Call, Capabilities, Capability, ClientBuilder, Condition, Connect, Container,
     ContainerFilter, ContainerHandle, ContainerId, ContainerPhase, ContainerStats, ContainerStatus,
     ContainerSummary, Context, CopyOptions, CpuStats, CreateOptions, Driver, DriverInfo, Duplex, Error,
     ErrorKind, Event, EventStream, Exec, ExecOutput, ExecSession, ExistingPolicy, ExitCause, ExitStatus,

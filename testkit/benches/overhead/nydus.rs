@@ -79,7 +79,8 @@ async fn start(client: &Client, programs: &Programs, place: &Path, quick: bool) 
         },
         async || {
             raw += 1;
-            let (daemon, time) = RawDaemon::start(&programs.nydusd, &place.join(format!("raw-{raw}"))).await?;
+            let (daemon, time) =
+                RawDaemon::start(&programs.nydusd, &place.join(format!("raw-{raw}"))).await?;
             daemon.kill().await?;
             Ok(time)
         },

@@ -193,10 +193,11 @@ impl Raw {
         let (mut socket, _) = client_async(request, TcpStream::connect(address).await?).await?;
         let mut bytes = 0;
         while let Some(message) = socket.next().await {
-            if let Message::Binary(data) = message?
-                && data.first() == Some(&1)
-            {
-                bytes += data.len() - 1;
+            match message? {
+                Message::Binary(data) if data.first() == Some(&1) => bytes += data.len() - 1,
+                // What the runtime may still send after it is nothing of the command's.
+                Message::Close(_) => break,
+                _ => {}
             }
         }
         Ok(bytes)
