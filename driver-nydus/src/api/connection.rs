@@ -23,8 +23,8 @@ pub(super) const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// connection that the daemon closed meanwhile is found closed before anything is written to it.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    driver: Pin<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>,
-    closed: bool,
+    /// `None` once it has ended: only when it is dropped is a call told that comes too late for it.
+    driver: Option<Pin<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>>,
 }
 
 /// An answer, whole.
@@ -39,17 +39,17 @@ impl Connection {
         let (sender, driver) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Failure::not_sent(error::of_exchange(error)))?;
-        Ok(Self { sender, driver: Box::pin(driver), closed: false })
+        Ok(Self { sender, driver: Some(Box::pin(driver)) })
     }
 
     /// Whether it can carry another call, as far as is known.
     pub(super) fn is_open(&self) -> bool {
-        !self.closed && !self.sender.is_closed()
+        self.driver.is_some() && !self.sender.is_closed()
     }
 
     /// Carries a call. After a failure the connection is of no use any more.
     pub(super) async fn call(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
-        let Self { sender, driver, closed } = self;
+        let Self { sender, driver } = self;
         let exchange = async {
             sender.ready().await.map_err(|error| Failure::not_sent(error::of_exchange(error)))?;
             let response = sender.try_send_request(request).await.map_err(|mut failed| {
@@ -68,11 +68,13 @@ impl Connection {
             Ok(Answer { status: parts.status, body: body.to_bytes() })
         };
         tokio::pin!(exchange);
-        tokio::select! {
-            biased;
-            // What the connection ends with is told to the call as well, which then ends by itself.
-            _ = driver => *closed = true,
-            answer = &mut exchange => return answer,
+        if let Some(moving) = driver.as_mut() {
+            tokio::select! {
+                biased;
+                // What the connection ends with is told to the call as well, which then ends by itself.
+                _ = moving => *driver = None,
+                answer = &mut exchange => return answer,
+            }
         }
         exchange.await
     }
