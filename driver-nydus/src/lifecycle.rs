@@ -10,9 +10,9 @@ use runtime_core::{
 use tokio::{process::Child, time::Instant};
 
 use crate::{
-    NydusPodOptions,
+    Mode, NydusPodOptions,
     api::{Client, MountRequest},
-    driver::NydusDriver,
+    driver::{NAME, NydusDriver},
     io_error::failed,
     look::Look,
     options::LogLevel,
@@ -94,7 +94,7 @@ impl NydusDriver {
                 return Ok(Made::New(Box::new((record, launch))));
             };
             if claim.is_place {
-                self.take_place(&claim, &holder).await?;
+                self.take_place(&record.places, &claim, &holder).await?;
             } else if policy == ExistingPolicy::Replace {
                 self.remove_pod(&cx.child(), &holder).await?;
             } else if policy == ExistingPolicy::Fail {
@@ -339,11 +339,11 @@ impl NydusDriver {
     }
 
     /// Takes a socket or mount point over from a pod that has ended.
-    async fn take_place(&self, claim: &Claim, holder: &PodId) -> Result<()> {
+    async fn take_place(&self, places: &Places, claim: &Claim, holder: &PodId) -> Result<()> {
         match self.look(holder).await? {
             Some((look, _)) if matches!(look.standing.phase, PodPhase::Pending | PodPhase::Running) => {
                 let message = format!("pod {holder} has the same socket or mount point");
-                Err(Error::invalid(format!("extensions.{}", crate::driver::NAME), message))
+                Err(Error::invalid(field_of(places, claim), message))
             }
             _ => {
                 let (store, claim, holder) = (self.store().clone(), claim.clone(), holder.clone());
@@ -357,6 +357,16 @@ impl NydusDriver {
 enum Made {
     New(Box<(Record, Launch)>),
     Adopted(PodRun),
+}
+
+/// The option that names a place which is another pod's.
+fn field_of(places: &Places, claim: &Claim) -> String {
+    let option = match places.mode {
+        _ if Claim::place(&places.api_socket) == *claim => "apiSocket",
+        Mode::Virtiofs => "socket",
+        Mode::Fuse => "mountpoint",
+    };
+    format!("extensions.{NAME}.{option}")
 }
 
 fn taken(spec: &PodSpec, holder: &PodId) -> Error {
