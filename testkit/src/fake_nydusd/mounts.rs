@@ -38,10 +38,16 @@ pub(super) struct Mounted {
     pub(super) config: Option<Shown>,
 }
 
-/// Those there are, by mountpoint. The daemon itself shows them in no order.
+/// Those there are. The daemon itself shows them in no order.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
-pub(super) struct Mounts(BTreeMap<String, Mounted>);
+pub(super) struct Mounts {
+    /// As they are shown: by the mountpoint of the request that mounted them.
+    shown: BTreeMap<String, Mounted>,
+    /// As they are found: by where the mountpoint leads, so that `/a/../b` is the same as `/b`.
+    #[serde(skip)]
+    found: BTreeMap<String, Mounted>,
+}
 
 fn rafs() -> String {
     "rafs".to_owned()
@@ -57,7 +63,7 @@ impl Mounts {
                 os(22, "InvalidInput", "Invalid argument")
             ));
         }
-        if self.0.contains_key(mountpoint) {
+        if self.found.contains_key(&resolved(mountpoint)) {
             return Err(EXISTS.to_owned());
         }
         if order.prefetch_files.iter().flatten().any(|path| !path.starts_with('/')) {
@@ -65,7 +71,7 @@ impl Mounts {
         }
         let source = directory.join(&order.source);
         let config = if is_rafs { Some(order.image(&source, directory)?) } else { shared(&source)? };
-        self.0.insert(mountpoint.to_owned(), Mounted::new(mountpoint, config));
+        self.put(mountpoint, config);
         Ok(())
     }
 
@@ -77,7 +83,7 @@ impl Mounts {
         directory: &Path,
     ) -> Result<(), String> {
         order.is_rafs()?;
-        let mounted = self.0.get_mut(mountpoint).ok_or(MISSING)?;
+        let is_image = self.get(mountpoint).ok_or(MISSING)?.config.is_some();
         let source = directory.join(&order.source);
         if let Err(error) = std::fs::File::open(&source) {
             return Err(format!(
@@ -86,25 +92,48 @@ impl Mounts {
                 order.source
             ));
         }
-        if mounted.config.is_none() {
+        if !is_image {
             return Err(NO_RAFS.to_owned());
         }
-        *mounted = Mounted::new(mountpoint, Some(order.configuration()?));
+        self.put(mountpoint, Some(order.configuration()?));
         Ok(())
     }
 
     pub(super) fn unmount(&mut self, mountpoint: &str) -> Result<(), String> {
-        self.0.remove(mountpoint).map(drop).ok_or_else(|| MISSING.to_owned())
+        self.found.remove(&resolved(mountpoint)).ok_or(MISSING)?;
+        self.shown.remove(mountpoint);
+        Ok(())
     }
 
     pub(super) fn get(&self, mountpoint: &str) -> Option<&Mounted> {
-        self.0.get(mountpoint)
+        self.found.get(&resolved(mountpoint))
     }
 
     /// The mounted images, with their mountpoints.
     pub(super) fn images(&self) -> impl Iterator<Item = (&str, &Shown)> {
-        self.0.values().filter_map(|mounted| Some((mounted.mountpoint.as_str(), mounted.config.as_ref()?)))
+        self.found
+            .values()
+            .filter_map(|mounted| Some((mounted.mountpoint.as_str(), mounted.config.as_ref()?)))
     }
+
+    fn put(&mut self, mountpoint: &str, config: Option<Shown>) {
+        let mounted = Mounted::new(mountpoint, config);
+        self.found.insert(resolved(mountpoint), mounted.clone());
+        self.shown.insert(mountpoint.to_owned(), mounted);
+    }
+}
+
+/// Where a mountpoint leads.
+fn resolved(mountpoint: &str) -> String {
+    let mut parts = Vec::new();
+    for part in mountpoint.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 impl Mounted {

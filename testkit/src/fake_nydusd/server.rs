@@ -169,6 +169,8 @@ impl Server {
                 _ = self.ends.send(End::Exit);
                 return std::future::pending().await;
             }
+            // A refusal means that nothing was done.
+            Some(Wrong::NotJson) => return not_json(stream).await,
             _ => {}
         }
         let outcome = routes::answer(&mut daemon, request);
@@ -200,13 +202,6 @@ async fn send_wrong(
 ) -> io::Result<bool> {
     match wrong {
         Some(Wrong::Garbage) => send(stream, b"\x00\xff what HTTP would that be\r\n\r\n").await?,
-        Some(Wrong::NotJson) => {
-            let text = "<html>not what you think</html>";
-            let head =
-                format!("HTTP/1.1 500 \r\nServer: Nydus API\r\nContent-Length: {}\r\n\r\n{text}", text.len());
-            send(stream, head.as_bytes()).await?;
-            return Ok(true);
-        }
         Some(Wrong::HalfBody) => {
             let head = "HTTP/1.1 200 \r\nServer: Nydus API\r\nContent-Type: application/json\r\nContent-Length: 242\r\n\r\n{\"version\":{";
             send(stream, head.as_bytes()).await?;
@@ -226,6 +221,14 @@ async fn send_wrong(
         }
     }
     Ok(false)
+}
+
+async fn not_json(stream: &mut BufReader<UnixStream>) -> io::Result<bool> {
+    let text = "<html>not what you think</html>";
+    let length = text.len();
+    let answer = format!("HTTP/1.1 500 \r\nServer: Nydus API\r\nContent-Length: {length}\r\n\r\n{text}");
+    send(stream, answer.as_bytes()).await?;
+    Ok(true)
 }
 
 async fn send(stream: &mut BufReader<UnixStream>, bytes: &[u8]) -> io::Result<()> {
