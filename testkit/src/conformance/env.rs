@@ -217,8 +217,9 @@ impl Env {
         &self.shared.registry
     }
 
-    /// What was traced since the run began.
-    pub(super) fn traced(&self) -> String {
+    /// What was traced since the run began, in all cases.
+    #[must_use]
+    pub fn traced(&self) -> String {
         self.shared.capture.text()
     }
 

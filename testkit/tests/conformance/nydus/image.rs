@@ -8,7 +8,14 @@ use std::{
 use futures::future::BoxFuture;
 use testkit::fake_nydusd;
 use tokio::process::Command;
-use wharf::{Error, ErrorKind, Result, spec::ImageMountSpec};
+use wharf::{
+    Error, ErrorKind, Result,
+    nydus::{
+        NydusMountOptions,
+        rafs::{BlobCache, LocalFs, Prefetch, RafsConfig},
+    },
+    spec::ImageMountSpec,
+};
 
 use crate::unusable;
 
@@ -53,12 +60,11 @@ async fn create(program: &Path, content: &Path, bootstrap: &Path, blobs: &Path) 
 }
 
 fn spec(bootstrap: &Path, blobs: &Path, cache: &Path) -> Result<ImageMountSpec> {
-    let config = serde_json::json!({
-        "backend": { "localfs": { "dir": blobs } },
-        "cache": { "filecache": { "work_dir": cache } },
-    });
+    let config = RafsConfig::new(LocalFs::new(blobs))
+        .with_cache(BlobCache::new(cache))
+        // Only of what the caller of the mount names.
+        .with_prefetch(Prefetch::default());
     let mut spec = ImageMountSpec::new("image", bootstrap.display().to_string());
-    let options = serde_json::json!({ "nydus": { "config": config } });
-    spec.extensions = serde_json::from_value(options).map_err(unusable)?;
+    spec.extensions.set(&NydusMountOptions::new(config))?;
     Ok(spec)
 }

@@ -1,7 +1,14 @@
 //! The nydus driver: against a stand-in for the daemon, and against the daemon itself in both of its modes.
 
+mod ends;
+mod faults;
 mod holdings;
 mod image;
+mod in_fuse;
+mod in_virtiofs;
+mod options;
+mod own;
+mod programs;
 
 use std::{
     path::{Path, PathBuf},
@@ -21,9 +28,11 @@ use crate::unusable;
 pub(crate) const STUB: &str = env!("CARGO_BIN_EXE_fake-nydusd");
 
 /// Cases of each setup's own.
-pub(crate) const ON_THE_FAKE: &[&[Case]] = &[];
-pub(crate) const ON_A_REAL_DAEMON: &[&[Case]] = &[];
-pub(crate) const IN_FUSE_MODE: &[&[Case]] = &[];
+pub(crate) const ON_THE_FAKE: &[&[Case]] =
+    &[ends::CASES, options::CASES, in_virtiofs::CASES, programs::CASES, faults::CASES];
+pub(crate) const ON_A_REAL_DAEMON: &[&[Case]] =
+    &[ends::CASES, options::CASES, in_virtiofs::CASES, programs::CASES];
+pub(crate) const IN_FUSE_MODE: &[&[Case]] = &[ends::CASES, options::CASES, programs::CASES, in_fuse::CASES];
 
 const NO_RUNTIME: &str = "each pod is a daemon of its own: there is nothing behind them to be killed";
 const NO_PROXY: &str = "each daemon makes its own socket";

@@ -1,0 +1,95 @@
+//! What the cases about daemons share: pods with options, and what is left of one, looked for without the driver.
+
+use std::{path::PathBuf, time::Duration};
+
+use testkit::{
+    conformance::{Env, Failure, Verdict},
+    ensure,
+};
+use wharf::{
+    PodHandle,
+    nydus::{Mode, NydusPodOptions, NydusPodStatus},
+    spec::PodSpec,
+};
+
+use super::holdings::{mounts_below, processes_below, zombies};
+
+/// How long what has ended may take to be out of sight.
+const IN_TIME: Duration = Duration::from_secs(10);
+
+/// A pod with options.
+pub(crate) fn with(env: &Env, change: impl FnOnce(&mut NydusPodOptions)) -> Result<PodSpec, Failure> {
+    let mut options = NydusPodOptions::default();
+    change(&mut options);
+    let mut spec = env.pod();
+    spec.extensions.set(&options)?;
+    Ok(spec)
+}
+
+/// A pod whose sockets are in the case's own directory, so that what is left of it can be told from other cases'.
+pub(crate) fn apart(env: &Env, change: impl FnOnce(&mut NydusPodOptions)) -> Result<PodSpec, Failure> {
+    let directory = sockets(env)?;
+    with(env, |options| {
+        options.api_socket = Some(directory.join("a"));
+        options.mode = Some(Mode::Virtiofs);
+        options.socket = Some(directory.join("v"));
+        change(options);
+    })
+}
+
+/// A directory of the case's own for sockets, whose paths have to be short.
+pub(crate) fn sockets(env: &Env) -> Result<PathBuf, Failure> {
+    let directory = env.directory().join("s");
+    std::fs::create_dir_all(&directory)?;
+    Ok(directory)
+}
+
+/// What only this driver knows of a pod.
+pub(crate) async fn status(pod: &PodHandle) -> Result<NydusPodStatus, Failure> {
+    Ok(pod.status().await?.extensions.get()?)
+}
+
+/// Fails unless nothing is left that names the case's directory: no process, no mount, no socket, no child that nobody
+/// reaped, and no pod.
+pub(crate) async fn ensure_nothing_of(env: &Env) -> Verdict {
+    env.ensure_nothing_left().await?;
+    let directory = sockets(env)?;
+    eventually(|| {
+        let processes = processes_below(&directory)?;
+        ensure!(processes.is_empty(), "processes are left: {processes:?}");
+        let mounts = mounts_below(&directory)?;
+        ensure!(mounts.is_empty(), "mounts are left: {mounts:?}");
+        let files = std::fs::read_dir(&directory)?.map(|entry| Ok(entry?.file_name()));
+        let files = files.collect::<std::io::Result<Vec<_>>>()?;
+        ensure!(files.is_empty(), "files are left: {files:?}");
+        Ok(())
+    })
+    .await?;
+    no_zombies().await
+}
+
+/// Fails unless every child that has ended is reaped soon. Others' may be about to be.
+pub(crate) async fn no_zombies() -> Verdict {
+    let seen = zombies()?;
+    eventually(|| {
+        let now = zombies()?;
+        let left: Vec<_> = seen.iter().filter(|pid| now.contains(pid)).collect();
+        ensure!(left.is_empty(), "nobody reaped {left:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Tries until it holds.
+pub(crate) async fn eventually(check: impl Fn() -> Verdict) -> Verdict {
+    let deadline = tokio::time::Instant::now() + IN_TIME;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match check() {
+            Err(failure) if tokio::time::Instant::now() >= deadline => return Err(failure),
+            Err(_) => tokio::time::sleep(pause).await,
+            Ok(()) => return Ok(()),
+        }
+        pause = Duration::from_millis(200).min(pause * 2);
+    }
+}
