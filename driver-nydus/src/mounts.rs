@@ -91,7 +91,10 @@ async fn forget(live: &Live) -> Result<()> {
 
 /// The images that are mounted.
 pub(crate) async fn list(cx: &Context, live: &Live, pod: &PodId) -> Result<Vec<ImageMount>> {
-    let info = live.client.info(cx).await?;
+    let info = match live.client.info(cx).await {
+        Err(failure) if failure.outcome == Outcome::Gone => return Ok(Vec::new()),
+        info => info?,
+    };
     let images = info.mounts.values().filter(|mount| mount.backend_type == RAFS);
     Ok(images.filter_map(|mount| image(live, pod, mount)).collect())
 }
@@ -178,12 +181,7 @@ impl OnDaemon {
             return Ok(());
         }
         let info = match self.live.client.info(cx).await {
-            // Where nobody listens, no daemon is left that could have anything mounted.
-            Err(failure)
-                if failure.outcome == Outcome::NotSent && failure.error.kind() == ErrorKind::Unavailable =>
-            {
-                return Ok(());
-            }
+            Err(failure) if failure.outcome == Outcome::Gone => return Ok(()),
             info => info?,
         };
         match info.mounts.get(&self.what.mountpoint) {

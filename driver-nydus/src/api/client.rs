@@ -75,7 +75,7 @@ impl Client {
         self.act(cx, Method::PUT, &mount_path(mountpoint), Some(body), Repeat::IfLost).await
     }
 
-    /// Unmounts; not mounted is `Ok`.
+    /// Unmounts; not mounted is `Ok`, and so is a daemon that has ended.
     pub(crate) async fn unmount(&self, cx: &Context, mountpoint: &str) -> Result<()> {
         match self.act(cx, Method::DELETE, &mount_path(mountpoint), None, Repeat::IfLost).await {
             // Not mounted has no code of its own, so the daemon is asked.
@@ -87,6 +87,7 @@ impl Client {
                     _ => Err(failure.error),
                 }
             }
+            Err(failure) if failure.outcome == Outcome::Gone => Ok(()),
             done => Ok(done?),
         }
     }
@@ -201,7 +202,7 @@ enum Repeat {
 impl Repeat {
     fn allows(self, failure: &Failure) -> bool {
         match failure.outcome {
-            Outcome::NotSent => true,
+            Outcome::NotSent | Outcome::Gone => true,
             // What answered with garbage would do so again.
             Outcome::Unknown => {
                 matches!(self, Self::IfLost) && failure.error.kind() == ErrorKind::Unavailable

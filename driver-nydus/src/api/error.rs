@@ -24,6 +24,8 @@ pub(crate) enum Outcome {
     Refused,
     /// The daemon can't have heard of it.
     NotSent,
+    /// Nobody listens on the socket, so the daemon has ended, and everything that it had mounted went.
+    Gone,
     /// It may have done it: its answer never came, or can't be read.
     Unknown,
 }
@@ -109,7 +111,11 @@ pub(super) fn of_connect(error: std::io::Error) -> Failure {
             _ => (ErrorKind::Unavailable, true, "the daemon can't be reached"),
         },
     };
-    Failure::not_sent(Error::new(kind, message).with_transient(transient).with_source(error))
+    let outcome = match error.kind() {
+        Io::NotFound | Io::ConnectionRefused => Outcome::Gone,
+        _ => Outcome::NotSent,
+    };
+    Failure { error: Error::new(kind, message).with_transient(transient).with_source(error), outcome }
 }
 
 /// The connection failed after the call was sent, or what came is no HTTP.

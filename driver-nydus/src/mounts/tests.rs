@@ -240,6 +240,8 @@ async fn with_the_daemon_all_its_mounts_are_gone() {
     let attempt = Attempt::new("a").on(daemon.live());
     std::fs::remove_file(daemon.dir.path().join("s")).unwrap();
     attempt.undo(&cx()).await.unwrap();
+    unmount(&cx(), &daemon.live(), "a").await.unwrap();
+    assert_eq!(list(&cx(), &daemon.live(), &pod()).await.unwrap(), []);
 }
 
 #[tokio::test]
