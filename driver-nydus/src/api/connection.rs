@@ -24,8 +24,11 @@ pub(super) const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it has ended: only when it is dropped is a call told that comes too late for it.
-    driver: Option<Pin<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>>,
+    driver: Option<Pin<Box<Moving>>>,
 }
+
+/// What moves a connection.
+type Moving = http1::Connection<TokioIo<UnixStream>, Full<Bytes>>;
 
 /// An answer, whole.
 pub(super) struct Answer {
