@@ -1,9 +1,13 @@
 //! What the cases about daemons share: pods with options, and what is left of one, looked for without the driver.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
+    time::Duration,
+};
 
 use testkit::{
-    conformance::{Env, Failure, Verdict},
+    conformance::{Env, Failure, Verdict, state_dir},
     ensure,
 };
 use wharf::{
@@ -37,9 +41,11 @@ pub(crate) fn apart(env: &Env, change: impl FnOnce(&mut NydusPodOptions)) -> Res
     })
 }
 
-/// A directory of the case's own for sockets, whose paths have to be short.
+/// A directory of the case's own for sockets. Their paths have to be short, which those of the case's directory are not.
 pub(crate) fn sockets(env: &Env) -> Result<PathBuf, Failure> {
-    let directory = env.directory().join("s");
+    let mut hasher = DefaultHasher::new();
+    env.directory().hash(&mut hasher);
+    let directory = state_dir().join(format!("s{:08x}", hasher.finish() as u32));
     std::fs::create_dir_all(&directory)?;
     Ok(directory)
 }
@@ -49,7 +55,7 @@ pub(crate) async fn status(pod: &PodHandle) -> Result<NydusPodStatus, Failure> {
     Ok(pod.status().await?.extensions.get()?)
 }
 
-/// Fails unless nothing is left that names the case's directory: no process, no mount, no socket, no child that nobody
+/// Fails unless nothing is left that names the case's directory of sockets: no process, no mount, no socket, no child that nobody
 /// reaped, and no pod.
 pub(crate) async fn ensure_nothing_of(env: &Env) -> Verdict {
     env.ensure_nothing_left().await?;
@@ -65,6 +71,7 @@ pub(crate) async fn ensure_nothing_of(env: &Env) -> Verdict {
         Ok(())
     })
     .await?;
+    std::fs::remove_dir(&directory)?;
     no_zombies().await
 }
 
