@@ -3,12 +3,15 @@
 use std::{
     fmt,
     future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{self, Poll, ready},
     time::Duration,
 };
 
-use futures::future::BoxFuture;
-use tokio::{runtime::Handle, sync::oneshot};
+use futures::{FutureExt, future::BoxFuture};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -45,8 +48,9 @@ impl Janitor {
 
     /// Runs `body` as a transaction.
     ///
-    /// The body runs in a task of its own, so a caller that drops this future never interrupts it in the middle of a
-    /// step whose outcome would then be unknown; its context is cancelled, and it ends at its next check. Whatever
+    /// The body runs with this future. A caller that drops it never interrupts the body in the middle of a step whose
+    /// outcome would then be unknown: it goes on in a task of its own, its context cancelled, and ends at its next check.
+    /// So a call that nobody drops costs no task, and takes no turn of the scheduler beside its own. Whatever
     /// happens, either the caller gets the value, or every recorded step is undone in reverse, each with a fresh
     /// deadline.
     ///
@@ -62,37 +66,38 @@ impl Janitor {
         cx.check()?;
         let child = cx.child();
         let abandoned = child.cancellation().clone();
-        let guard = abandoned.clone().drop_guard();
         let journal = Journal::new(self.clone());
         let recorder = journal.recorder.clone();
-        let (sender, receiver) = oneshot::channel();
         let body = body(child, recorder.clone());
-        self.spawn(&Handle::current(), abandoned, async move {
-            // An answer that nobody takes is dropped with its journal, which undoes it.
-            let answer = match body.await {
+        let work = async move {
+            match body.await {
                 Ok(value) => Ok((value, journal)),
                 Err(error) => Err(journal.undo(error).await),
-            };
-            drop(sender.send(answer));
-        });
+            }
+        };
+        let mut running = Running {
+            work: Some(AssertUnwindSafe(work.in_current_span()).catch_unwind().boxed()),
+            janitor: self.clone(),
+            runtime: Handle::current(),
+            abandoned,
+        };
         tokio::select! {
             biased;
-            answer = receiver => match answer {
+            answer = &mut running => match answer {
                 Ok(Ok((value, journal))) => {
                     journal.commit();
-                    guard.disarm();
                     Ok(value)
                 }
                 Ok(Err(error)) => Err(error),
-                Err(_) => Err(Error::new(ErrorKind::Unexpected, "the runtime shut down or the call panicked")
+                Err(_) => Err(Error::new(ErrorKind::Unexpected, "the call panicked")
                     .with_leftovers(recorder.leftovers())),
             },
             error = cx.ended() => Err(error.with_leftovers(recorder.leftovers())),
         }
     }
 
-    /// Runs a request to its end in a task of its own, for one that must not be cut in the middle and leaves nothing to undo
-    /// however it ends. It has a context of its own, as long as the caller's and at least as long as an undo step's; a
+    /// Runs a request to its end, whoever drops this future, for one that must not be cut in the middle and leaves nothing to
+    /// undo however it ends. It has a context of its own, as long as the caller's and at least as long as an undo step's; a
     /// caller that goes away, or whose context ends, leaves it to [`settle`](Self::settle).
     ///
     /// # Errors
@@ -157,6 +162,36 @@ impl Janitor {
 impl Default for Janitor {
     fn default() -> Self {
         Self::new(Duration::from_secs(60))
+    }
+}
+
+/// A body that its caller drives, and that goes on without it when it is dropped half done.
+struct Running<T: Send + 'static> {
+    /// `None` once it has ended. Panics come out of it as errors.
+    work: Option<BoxFuture<'static, std::thread::Result<T>>>,
+    janitor: Janitor,
+    runtime: Handle,
+    abandoned: CancellationToken,
+}
+
+impl<T: Send + 'static> Future for Running<T> {
+    type Output = std::thread::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let Some(work) = self.work.as_mut() else { return Poll::Pending };
+        let answer = ready!(work.as_mut().poll(context));
+        self.work = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl<T: Send + 'static> Drop for Running<T> {
+    fn drop(&mut self) {
+        let Some(work) = self.work.take() else { return };
+        self.abandoned.cancel();
+        // An answer that nobody takes is dropped with its journal, which undoes it.
+        let rest = async move { drop(work.await) };
+        self.janitor.spawn(&self.runtime, self.abandoned.clone(), rest);
     }
 }
 
@@ -334,6 +369,19 @@ mod tests {
         assert_eq!(error.leftovers(), [Leftover::pod("a")]);
         assert_eq!(*lock(&log), ["step done", "undo a"]);
         janitor.settle(&cx).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_what_was_done_is_undone() {
+        let (janitor, log) = (Janitor::default(), Log::default());
+        let (cx, of_body) = (Context::background(), Arc::clone(&log));
+        let call = janitor.transact::<(), _, _>(&cx, |_, recorder| async move {
+            record(&recorder, &of_body, "a", true);
+            panic!("a panic")
+        });
+        assert_eq!(call.await.unwrap_err().kind(), ErrorKind::Unexpected);
+        janitor.settle(&cx).await.unwrap();
+        assert_eq!(*lock(&log), ["undo a"]);
     }
 
     #[tokio::test]
