@@ -26,6 +26,7 @@ mod pod;
 mod process;
 pub mod rafs;
 mod running;
+mod source;
 mod state;
 mod stats;
 mod version;

@@ -14,6 +14,7 @@ use crate::{
     live::Live,
     process::fuse,
     rafs::without_secrets,
+    source::check_source,
     state::blocking,
 };
 
@@ -97,21 +98,6 @@ pub(crate) async fn list(cx: &Context, live: &Live, pod: &PodId) -> Result<Vec<I
     };
     let images = info.mounts.values().filter(|mount| mount.backend_type == RAFS);
     Ok(images.filter_map(|mount| image(live, pod, mount)).collect())
-}
-
-/// The daemon would wait for ever on a pipe, and has no kind for a file that is missing.
-pub(crate) async fn check_source(cx: &Context, source: &str) -> Result<()> {
-    cx.run(async {
-        match tokio::fs::metadata(source).await {
-            Ok(found) if found.is_file() => Ok(()),
-            Ok(_) => Err(Error::invalid("spec.source", format!("{source} is no file"))),
-            Err(error) => {
-                Err(Error::invalid("spec.source", format!("{source} can't be used: {error}"))
-                    .with_source(error))
-            }
-        }
-    })
-    .await
 }
 
 /// What a call left behind: on which pod, and what.
