@@ -193,6 +193,28 @@ async fn a_connection_that_was_closed_meanwhile_is_replaced() {
     assert_eq!((server.accepted(), server.asked()), (2, 2));
 }
 
+#[tokio::test]
+async fn a_daemon_that_has_just_died_fails_a_call_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let client = Client::new(socket);
+    let daemon = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await.unwrap();
+        stream.write_all(&answer(200, IDLE)).await.unwrap();
+        stream
+    };
+    let (cx, request) = (cx(), request());
+    let (told, stream) = tokio::join!(client.info(&cx), daemon);
+    told.unwrap();
+    // Nothing moves the kept connection now, so only the call itself can find out.
+    drop((stream, listener));
+    let call = tokio::time::timeout(Duration::from_secs(10), client.mount(&cx, "/m", &request));
+    let failure = call.await.unwrap().unwrap_err();
+    assert_eq!((failure.outcome, failure.error.kind()), (Outcome::Gone, ErrorKind::Unavailable));
+}
+
 /// The first connection answers once, then takes a request and closes.
 fn forgetful(number: usize, asked_before: &AtomicUsize) -> Reply {
     let before = asked_before.fetch_add(1, Ordering::SeqCst);
