@@ -1,18 +1,19 @@
 //! The files below the work directory.
 
+mod files;
+mod names;
+
 use std::{
-    fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::{DirBuilderExt, symlink},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use runtime_core::{Error, ErrorKind, PodId, Result};
-use serde::{Serialize, de::DeserializeOwned};
 use tokio::task::spawn_blocking;
 
+use self::files::{private, read, unless_gone, write, write_temporary};
 use super::{Claim, Ended, Found, Record, Started, Stopping};
 use crate::{io_error::failed, process::fuse};
 
@@ -215,61 +216,6 @@ impl Store {
         left.into_iter().collect::<io::Result<()>>().map_err(|error| failed("remove the pod's files", error))
     }
 
-    /// Gives a claim back, if it is this pod's. Another one's is left alone.
-    pub(crate) fn release(&self, claim: &Claim, id: &PodId) -> Result<()> {
-        self.try_release(claim, id).map_err(|error| failed("give a name back", error))
-    }
-
-    /// Whose a claim is.
-    pub(crate) fn holder_of(&self, claim: &Claim) -> Result<Option<PodId>> {
-        self.holder(claim).map_err(|error| failed("look at a name", error))
-    }
-
-    /// Whether a claim is this pod's.
-    pub(crate) fn has(&self, claim: &Claim, id: &PodId) -> Result<bool> {
-        Ok(self.holder_of(claim)?.as_ref() == Some(id))
-    }
-
-    /// Takes a claim; `Some` is the pod that has it.
-    fn claim(&self, claim: &Claim, id: &PodId) -> io::Result<Option<PodId>> {
-        let link = self.names().join(claim.file());
-        loop {
-            match symlink(id.as_str(), &link) {
-                Ok(()) => return Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-            let Some(holder) = self.holder(claim)? else { continue };
-            if self.exists(&holder)? {
-                return Ok(Some(holder));
-            }
-            self.try_release(claim, &holder)?;
-        }
-    }
-
-    fn release_all(&self, record: &Record) -> io::Result<()> {
-        let claims = Claim::all(record, &self.pod(&record.id));
-        claims.iter().try_for_each(|claim| self.try_release(claim, &record.id))
-    }
-
-    /// Between the look and the removal nobody else may remove the link, since then it could be another's.
-    fn try_release(&self, claim: &Claim, id: &PodId) -> io::Result<()> {
-        let lock = File::create(self.root.join("names.lock"))?;
-        lock.lock()?;
-        if self.holder(claim)?.as_ref() != Some(id) {
-            return Ok(());
-        }
-        unless_gone(fs::remove_file(self.names().join(claim.file())))
-    }
-
-    fn holder(&self, claim: &Claim) -> io::Result<Option<PodId>> {
-        match fs::read_link(self.names().join(claim.file())) {
-            Ok(holder) => Ok(Some(PodId::new(holder.to_string_lossy()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Whether a pod is there or being made. It is made under the one name and then gets the other, so they are looked at in
     /// this order.
     fn exists(&self, id: &PodId) -> io::Result<bool> {
@@ -332,218 +278,5 @@ fn is_id(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// Whoever can reach a daemon's sockets can have it mount anything.
-fn private() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.mode(0o700);
-    builder
-}
-
-/// Writes a file as a whole: readers see the old one or the new one.
-fn write(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
-    fs::rename(write_temporary(directory, name, value)?, directory.join(name))
-}
-
-/// Writes a file of which nobody knows. Several may write the same at once.
-fn write_temporary(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<PathBuf> {
-    let thread = rustix::thread::gettid().as_raw_nonzero();
-    let temporary = directory.join(format!(".{name}-{:x}-{thread:x}", std::process::id()));
-    fs::write(&temporary, serde_json::to_vec(value)?)?;
-    Ok(temporary)
-}
-
-/// Reads a file; `None` if it isn't there, or no whole one.
-fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
-    let path = directory.join(name);
-    match fs::read(&path) {
-        Ok(text) => Ok(serde_json::from_slice(&text)
-            .inspect_err(
-                |error| tracing::warn!(path = %path.display(), %error, "left alone: it can't be understood"),
-            )
-            .ok()),
-        Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn unless_gone(done: io::Result<()>) -> io::Result<()> {
-    match done {
-        Err(error) if !is_missing(&error) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use runtime_core::{ExitCause, ExitStatus, spec::PodSpec};
-
-    use super::*;
-    use crate::{
-        Mode, NydusPodOptions,
-        process::{check::Places, identity::Identity},
-    };
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("a/b")).unwrap();
-        (directory, store)
-    }
-
-    fn record(store: &Store, name: &str, options: &NydusPodOptions) -> Record {
-        let id = new_id().unwrap();
-        Record {
-            places: Places::new(options, Mode::Virtiofs, &store.pod(&id)),
-            id,
-            spec: PodSpec::new(name),
-            created_at: Timestamp::now(),
-            creator: Identity::own().unwrap(),
-        }
-    }
-
-    fn create(store: &Store, record: &Record) -> Result<(), PodId> {
-        store.create(record).unwrap().map_err(|(_, holder)| holder)
-    }
-
-    #[test]
-    fn a_pod_from_its_beginning_to_its_end() {
-        let (_directory, store) = store();
-        let first = record(&store, "a", &NydusPodOptions::default());
-        create(&store, &first).unwrap();
-        let started = Started { process: Identity::own().unwrap(), ready_at: None };
-        store.set_started(&first.id, &started).unwrap();
-        store.set_stopping(&first.id, &Stopping { asked_at: Timestamp::now() }).unwrap();
-        let ended = Ended { status: ExitStatus::new(ExitCause::Signaled(9)), last_words: "x".into() };
-        store.set_ended(&first.id, &ended).unwrap();
-        let found = store.find(&first.id).unwrap().unwrap();
-        assert_eq!(
-            (&found.record, found.started.as_ref(), found.ended.as_ref()),
-            (&first, Some(&started), Some(&ended))
-        );
-        assert_eq!(store.all().unwrap(), [found]);
-
-        store.set_ended_unless_known(&first.id, &Ended::unknown(String::new())).unwrap();
-        assert_eq!(store.ended(&first.id).unwrap(), Some(ended.clone()));
-
-        let second = record(&store, "a", &NydusPodOptions::default());
-        assert_eq!(create(&store, &second).unwrap_err(), first.id);
-        assert_eq!(store.all().unwrap().len(), 1, "nothing is left of it");
-        store.remove(&first).unwrap();
-        store.remove(&first).unwrap();
-        assert_eq!(store.find(&first.id).unwrap(), None);
-        fs::create_dir_all(store.hidden(GONE, &first.id).join("share")).unwrap();
-        store.discard(&first.id).unwrap();
-        store.discard(&first.id).unwrap();
-        store.set_ended(&first.id, &ended).unwrap();
-        create(&store, &second).unwrap();
-        store.remove(&first).unwrap();
-        assert!(store.has(&Claim::name(&second.spec), &second.id).unwrap(), "the name is another's now");
-        assert_eq!(fs::read_dir(store.pods()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_place_outside_is_one_pods() {
-        let (directory, store) = store();
-        let options =
-            NydusPodOptions { api_socket: Some(directory.path().join("s")), ..NydusPodOptions::default() };
-        let first = record(&store, "a", &options);
-        create(&store, &first).unwrap();
-        let second = record(&store, "b", &options);
-        assert_eq!(create(&store, &second).unwrap_err(), first.id);
-        store.release(&Claim::place(&directory.path().join("s")), &first.id).unwrap();
-        create(&store, &second).unwrap();
-    }
-
-    #[test]
-    fn what_is_half_there_is_no_pod() {
-        let (_directory, store) = store();
-        for name in
-            ["0123456789abcdef", "fedcba9876543210", "x", ".new-0123456789abcde0", ".gone-0123456789abcdef"]
-        {
-            fs::create_dir(store.pods().join(name)).unwrap();
-        }
-        fs::write(store.pods().join("fedcba9876543210/record.json"), "{\"id\": \"fedc").unwrap();
-        fs::write(store.pods().join("aaaaaaaaaaaaaaaa"), "a file").unwrap();
-        assert_eq!(store.all().unwrap(), []);
-        for id in ["0123456789abcdef", "aaaaaaaaaaaaaaaa", "..", "../pods", "", "0123456789abcdef/"] {
-            assert_eq!(store.find(&PodId::new(id)).unwrap(), None, "{id:?}");
-        }
-        Store::open(&store.root).unwrap();
-        assert!(!store.pods().join(".gone-0123456789abcdef").exists());
-        assert!(store.pods().join(".new-0123456789abcde0").exists(), "it may get its record yet");
-    }
-
-    #[test]
-    fn a_name_whose_pod_is_gone_is_nobodys() {
-        let (_directory, store) = store();
-        let first = record(&store, "a", &NydusPodOptions::default());
-        create(&store, &first).unwrap();
-        fs::remove_dir_all(store.pod(&first.id)).unwrap();
-        create(&store, &record(&store, "a", &NydusPodOptions::default())).unwrap();
-    }
-
-    #[test]
-    fn of_many_at_once_one_gets_the_name() {
-        let (_directory, store) = store();
-        for _ in 0..10 {
-            let records: Vec<Record> =
-                std::iter::repeat_with(|| record(&store, "a", &NydusPodOptions::default())).take(8).collect();
-            let won: Vec<&Record> = std::thread::scope(|scope| {
-                let store = &store;
-                let tries: Vec<_> = records
-                    .iter()
-                    .map(|record| scope.spawn(move || create(store, record).is_ok().then_some(record)))
-                    .collect();
-                tries.into_iter().filter_map(|tried| tried.join().unwrap()).collect()
-            });
-            assert_eq!(won.len(), 1);
-            assert_eq!(store.all().unwrap().len(), 1);
-            // The next ones find a name that somebody else gives back at the same time.
-            std::thread::scope(|scope| {
-                for _ in 0..2 {
-                    scope.spawn(|| store.remove(won[0]).unwrap());
-                }
-            });
-        }
-    }
-
-    #[test]
-    fn a_list_survives_pods_that_come_and_go() {
-        let (_directory, store) = store();
-        std::thread::scope(|scope| {
-            for name in ["a", "b"] {
-                let store = store.clone();
-                scope.spawn(move || {
-                    for _ in 0..100 {
-                        let record = record(&store, name, &NydusPodOptions::default());
-                        create(&store, &record).unwrap();
-                        store.remove(&record).unwrap();
-                    }
-                });
-            }
-            for _ in 0..100 {
-                assert!(store.all().unwrap().len() <= 2);
-            }
-        });
-    }
-
-    #[test]
-    fn work_directories() {
-        let (directory, store) = store();
-        let file = directory.path().join("file");
-        fs::write(&file, "").unwrap();
-        for bad in [file.clone(), file.join("below")] {
-            let error = Store::open(&bad).unwrap_err();
-            assert_eq!(
-                (error.kind(), error.field()),
-                (ErrorKind::InvalidArgument, Some("work_dir")),
-                "{error}"
-            );
-        }
-        assert_eq!(Store::open(&store.root).unwrap().root, store.root);
-    }
-}
+mod tests;
