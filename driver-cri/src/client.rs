@@ -1,12 +1,17 @@
 //! The channel to the runtime, and its calls with deadlines.
 
-use std::{os::unix::fs::FileTypeExt, path::Path, time::Duration};
+use std::{
+    os::unix::fs::FileTypeExt,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt};
 use k8s_cri::v1::{
     self as cri, image_service_client::ImageServiceClient, runtime_service_client::RuntimeServiceClient,
 };
-use runtime_core::{Context, Error, Result};
+use runtime_core::{Context, Error, ErrorKind, Result};
 use tokio::net::{TcpStream, UnixStream};
 use tonic::{
     Request,
@@ -33,11 +38,25 @@ const DEADLINE_STEP_MILLIS: u64 = 100;
 /// connect is not tried again: that is up to the caller.
 const MAX_TRIES: u32 = 3;
 
-/// Both services over one channel. Cheap to clone. A connection that was lost is made anew by the next call.
+/// Both services over one channel. Cheap to clone. A connection that was lost is made anew by the next call, and so is one
+/// on which a call got no answer until its deadline: that may be the runtime's, but also a peer that is gone without a word,
+/// or nonsense in which everything after it is lost.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
+pub(crate) struct Client(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    transport: Transport,
+    current: Mutex<Services>,
+}
+
+/// The services over one connection.
+#[derive(Debug, Clone)]
+struct Services {
     runtime: RuntimeServiceClient<Channel>,
     images: ImageServiceClient<Channel>,
+    /// Tells this connection from those before it.
+    number: u64,
 }
 
 /// Makes a method for each call of the protocol.
@@ -51,12 +70,17 @@ macro_rules! calls {
             ) -> Result<cri::$response, Refusal> {
                 let mut tries = 1;
                 loop {
-                    let (mut client, request) = (self.$service.clone(), with_context(cx, request.clone()));
-                    match cx.run(async { Ok(client.$call(request).await) }).await {
+                    let (mut services, request) = (self.services(), with_context(cx, request.clone()));
+                    match cx.run(async { Ok(services.$service.$call(request).await) }).await {
                         Ok(Ok(response)) => return Ok(response.into_inner()),
                         Ok(Err(status)) if tries < MAX_TRIES && found_the_connection_closed(&status) => tries += 1,
                         Ok(Err(status)) => return Err(Refusal::new(&status)),
-                        Err(error) => return Err(Refusal::ended(error)),
+                        Err(error) => {
+                            if error.kind() == ErrorKind::DeadlineExceeded {
+                                self.give_up(services.number);
+                            }
+                            return Err(Refusal::ended(error));
+                        }
                     }
                 }
             })*
@@ -106,8 +130,7 @@ impl Client {
     pub(crate) async fn container_events(
         &self,
     ) -> Result<impl Stream<Item = Result<cri::ContainerEventResponse, Refusal>> + use<>, Refusal> {
-        let mut client = self.runtime.clone();
-        let answer = client.get_container_events(cri::GetEventsRequest {}).await;
+        let answer = self.services().runtime.get_container_events(cri::GetEventsRequest {}).await;
         let events = answer.map_err(|status| Refusal::new(&status))?.into_inner();
         Ok(events.map(|event| event.map_err(|status| Refusal::new(&status))))
     }
@@ -126,20 +149,43 @@ impl Client {
             }
         };
         let transport = Transport::from_shared(address).map_err(|error| Error::invalid("url", error))?;
-        let channel = transport
+        let transport = transport
             .user_agent("wharf")
             .map_err(|error| Error::invalid("url", error))?
             .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
-            .connect_lazy();
-        Ok(Self {
+            .initial_connection_window_size(WINDOW_BYTES);
+        let current = Mutex::new(Services::over(transport.connect_lazy(), 0));
+        Ok(Self(Arc::new(Shared { transport, current })))
+    }
+
+    fn services(&self) -> Services {
+        self.current().clone()
+    }
+
+    /// Calls to come use another connection than this. Those that are under way on it go on.
+    fn give_up(&self, number: u64) {
+        let mut current = self.current();
+        if current.number == number {
+            *current = Services::over(self.0.transport.connect_lazy(), number + 1);
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Services> {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Services {
+    fn over(channel: Channel, number: u64) -> Self {
+        Self {
             runtime: RuntimeServiceClient::new(channel.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES),
             images: ImageServiceClient::new(channel)
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES),
-        })
+            number,
+        }
     }
 }
 

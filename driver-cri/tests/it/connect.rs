@@ -1,6 +1,6 @@
 //! Endpoints that are no CRI runtime.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use driver_cri::{Config, connect, connect_url};
 use runtime_core::{Context, Driver, Error, ErrorKind, Object};
@@ -9,7 +9,10 @@ use tokio::{
     net::{TcpListener, UnixListener},
 };
 
-use testkit::engine::Fault;
+use testkit::{
+    engine::Fault,
+    proxy::{self, Action as ProxyAction, Direction, Endpoint as ProxyEndpoint, FaultProxy, Rule},
+};
 
 use crate::bench::Bench;
 
@@ -145,5 +148,27 @@ async fn a_restarted_runtime_needs_no_new_client() {
         assert!(tries < 3, "{error:?}");
     }
     bench.pods().status(&bench.cx, &pod).await.unwrap();
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_answers_nothing_is_given_up() {
+    let bench = Bench::new().await;
+    let place = tempfile::tempdir().unwrap();
+    let socket = place.path().join("proxy.sock");
+    let upstream = ProxyEndpoint::Unix(bench.fake.socket().to_owned());
+    let options = proxy::Options::default();
+    let proxy = FaultProxy::start(ProxyEndpoint::Unix(socket.clone()), upstream, options).await.unwrap();
+    let driver = connect(Config::unix(&socket).with_log_root(bench.log_root())).await.unwrap();
+    driver.ping(&bench.cx).await.unwrap();
+
+    // The connections there are go silent; new ones are as good as ever.
+    let so_far = proxy.counters().connections;
+    for number in 1..=so_far {
+        proxy.add(Rule::nth(number, Direction::ToClient, ProxyAction::HangAfter(0)));
+    }
+    let hasty = bench.cx.clone().with_timeout(Duration::from_millis(200));
+    assert_eq!(driver.ping(&hasty).await.unwrap_err().kind(), ErrorKind::DeadlineExceeded);
+    driver.ping(&bench.cx.clone().with_timeout(Duration::from_secs(20))).await.unwrap();
     bench.finish().await;
 }
