@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use runtime_core::{PodId, file_watch::Watch};
@@ -25,6 +26,9 @@ const STEP_BYTES: u64 = 1 << 20;
 const KEPT_BYTES: u64 = 64 * 1024;
 /// A daemon that writes faster than it can be told: when so much waits, it is skipped.
 const MAX_BEHIND_BYTES: u64 = 64 << 20;
+
+/// A daemon writes a few lines for each call. They are read together, so that following costs the calls next to nothing.
+const GATHERING: Duration = Duration::from_millis(20);
 
 /// How much of the end is quoted.
 const LAST_WORDS_LINES: usize = 3;
@@ -75,6 +79,7 @@ impl Follower {
                 watch.found();
             }
             watch.changed().await;
+            tokio::time::sleep(GATHERING).await;
         }
     }
 
@@ -85,6 +90,7 @@ impl Follower {
             let (file, position) = (Arc::clone(&self.file), self.position);
             let read = spawn_blocking(move || read_at(&file, position)).await??;
             let Chunk { skipped, bytes } = read;
+            let is_end = bytes.len() < READ_BYTES;
             if skipped > 0 {
                 tracing::warn!(target: TARGET, pod = %self.pod, bytes = skipped, "the daemon writes too fast, left out");
                 self.lines = Lines::default();
@@ -97,6 +103,9 @@ impl Follower {
             let pod = &self.pod;
             self.lines.push(&bytes, |line| tell(pod, line));
             self.give_back().await?;
+            if is_end {
+                return Ok(any);
+            }
         }
     }
 

@@ -38,7 +38,9 @@ impl RawDaemon {
         let mut command = Command::new(program);
         command.arg("virtiofs").arg("--sock").arg(directory.join("vhost.sock"));
         command.arg("--apisock").arg(&api).args(["--rlimit-nofile", "0"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        // Its log is kept, as everybody who runs a daemon does.
+        let log = std::fs::File::create(directory.join("log"))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let process = command.spawn()?;
         loop {
             if let Ok(mut connection) = Connection::open(&api).await {
