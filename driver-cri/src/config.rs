@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use runtime_core::{Error, Result};
+use runtime_core::{Error, Result, helpers::local_url};
 use url::Url;
 
 /// Where pods' logs go unless said: where the kubelet puts them, and log collectors look for them.
@@ -92,10 +92,7 @@ impl Config {
         if url.scheme() != "cri" {
             return Err(invalid(format!("the scheme is {:?}, not \"cri\"", url.scheme())));
         }
-        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-            return Err(invalid("CRI knows no user, password and fragment"));
-        }
-        let path = decoded(url.path())?;
+        let path = local_url::path(url)?;
         let mut config = match (url.host_str().filter(|host| !host.is_empty()), url.port()) {
             (None, _) if path.is_absolute() && path != Path::new("/") => Self::unix(path),
             (None, _) => {
@@ -144,15 +141,6 @@ impl std::fmt::Display for Endpoint {
 
 fn invalid(message: impl std::fmt::Display) -> Error {
     Error::invalid("url", message)
-}
-
-/// Percent-decodes the path.
-fn decoded(path: &str) -> Result<PathBuf> {
-    if !path.starts_with('/') {
-        return Ok(PathBuf::new());
-    }
-    let as_file = Url::parse(&format!("file://{path}")).ok().and_then(|url| url.to_file_path().ok());
-    as_file.ok_or_else(|| invalid("its path can't be read"))
 }
 
 #[cfg(test)]

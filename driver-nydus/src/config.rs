@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use runtime_core::{Error, Result};
+use runtime_core::{Error, Result, helpers::local_url};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -89,13 +89,10 @@ impl Config {
         if url.scheme() != "nydus" {
             return Err(invalid(format!("the scheme is {:?}, not \"nydus\"", url.scheme())));
         }
-        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-            return Err(invalid("nydus knows no user, password and fragment"));
-        }
         if url.host_str().is_some_and(|host| !host.is_empty()) || url.port().is_some() {
             return Err(invalid("daemons are on this host: expected nydus:///DIRECTORY (three slashes)"));
         }
-        let mut config = match decoded(url.path())? {
+        let mut config = match local_url::path(url)? {
             path if path.is_absolute() && path != Path::new("/") => Self::new(path),
             _ => return Err(invalid("there is no directory in it, expected nydus:///DIRECTORY")),
         };
@@ -145,12 +142,6 @@ fn seconds(value: &str) -> Result<Duration> {
 
 fn invalid(message: impl fmt::Display) -> Error {
     Error::invalid("url", message)
-}
-
-/// Percent-decodes the path.
-fn decoded(path: &str) -> Result<PathBuf> {
-    let as_file = Url::parse(&format!("file://{path}")).ok().and_then(|url| url.to_file_path().ok());
-    as_file.ok_or_else(|| invalid("its path can't be read"))
 }
 
 #[cfg(test)]

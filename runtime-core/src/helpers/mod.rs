@@ -12,6 +12,7 @@ pub mod env;
 pub mod image_ref;
 pub mod kube_version;
 pub mod line_assembler;
+pub mod local_url;
 pub mod memory;
 pub mod name;
 pub mod no_progress;
