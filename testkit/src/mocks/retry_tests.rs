@@ -22,7 +22,7 @@ fn client(driver: MockDriver, timeout: Timeout) -> Client {
 }
 
 fn over_pods(pods: MockPod, capability: C) -> Client {
-    let mut driver = MockDriver::new(Capabilities::none().native([capability]));
+    let mut driver = MockDriver::new(Capabilities::none().native([capability, C::PodContainers]));
     driver.pods = Some(pods);
     client(driver, Timeout::default())
 }
