@@ -22,7 +22,7 @@ const KEY: &str = "extraoption=";
 /// let option = extra.to_option()?;
 /// let options = ["lowerdir=/a:/b", option.expose()];
 /// assert_eq!(ExtraOption::parse(options)?, extra);
-/// # runtime_core::Result::Ok(())
+/// # Ok::<(), runtime_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
