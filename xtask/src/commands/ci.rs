@@ -36,6 +36,11 @@ const BOUNDARIES: &[(&str, &[&str], &[&str])] = &[
         &["k8s-cri", "kube", "kube-client", "tonic"],
     ),
     (
+        "wharf with nydus alone",
+        &["--package", "wharf", "--no-default-features", "--features", "nydus"],
+        &["k8s-cri", "kube", "kube-client", "tonic"],
+    ),
+    (
         "wharf without features",
         &["--package", "wharf", "--no-default-features"],
         &["hyper", "k8s-cri", "testkit", "tonic"],
