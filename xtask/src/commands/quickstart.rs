@@ -21,7 +21,7 @@ pub(super) const COMMAND: Command = Command {
 };
 
 /// URL schemes, and the features that they need.
-const SCHEMES: [(&str, &str); 2] = [("memory", "memory"), ("cri", "cri")];
+const SCHEMES: [(&str, &str); 3] = [("memory", "memory"), ("cri", "cri"), ("nydus", "nydus")];
 
 /// The image of `memory://` that is the machine's own file system.
 const HOST_IMAGE: &str = "wharf.local/host:latest";
@@ -37,6 +37,11 @@ fn run(mut parser: Parser) -> Result<()> {
     }
     let url = url.unwrap_or_else(|| "memory://".to_owned());
     let feature = feature(&url)?;
+    if feature == "nydus" {
+        return Err(Failure::usage(
+            "nydusd runs no containers; its example is `cargo run --features nydus --example lazy_rootfs`",
+        ));
+    }
     // Kept until the example has ended.
     let mut registry = None;
     let image = match image {
@@ -139,7 +144,7 @@ mod tests {
     fn an_unknown_scheme_lists_the_known_ones() {
         for url in ["docker:///x", "/run/x.sock", ""] {
             let error = feature(url).unwrap_err();
-            assert!(error.to_string().ends_with("known: memory://, cri://"), "{error}");
+            assert!(error.to_string().ends_with("known: memory://, cri://, nydus://"), "{error}");
             assert_eq!(error.exit_code(), 2);
         }
     }
