@@ -17,6 +17,7 @@ cases! { Faults;
     a_program_that_ends_at_once_fails_the_run_with_its_words: proves [], needs [PodWithoutContainers];
     a_program_that_never_listens_is_ended: proves [], needs [PodWithoutContainers];
     arguments_that_the_daemon_refuses_are_told: proves [], needs [PodWithoutContainers];
+    a_daemon_without_descriptors_leaves_nothing: proves [], needs [PodWithoutContainers];
 }
 
 async fn a_program_that_is_missing_is_named(env: &Env) -> Verdict {
@@ -69,6 +70,34 @@ async fn arguments_that_the_daemon_refuses_are_told(env: &Env) -> Verdict {
 }
 
 /// A shell script of the case's own.
+/// The fewer files a daemon may open, the earlier it fails; wherever that is, it is told and cleared away.
+async fn a_daemon_without_descriptors_leaves_nothing(env: &Env) -> Verdict {
+    let daemon = super::find("WHARF_NYDUSD", "nydusd").unwrap_or_else(|| super::STUB.into());
+    let mut failed = 0;
+    for files in [3, 5, 8, 12, 20] {
+        let program = script(env, &format!("ulimit -n {files}; exec {} \"$@\"", daemon.display()))?;
+        let client = env.connect_with(&[("nydusd", &program), ("start_timeout", "2")]).await?;
+        let started = std::time::Instant::now();
+        match client.run_pod(&apart(env, |_| {})?).await {
+            Ok(pod) => pod.remove().await?,
+            Err(error) => {
+                failed += 1;
+                let fits = [
+                    ErrorKind::Failed,
+                    ErrorKind::DeadlineExceeded,
+                    ErrorKind::Unavailable,
+                    ErrorKind::Protocol,
+                ];
+                ensure!(fits.contains(&error.kind()) && error.leftovers().is_empty(), "{files}: {error:?}");
+            }
+        }
+        ensure!(started.elapsed() < Duration::from_secs(15), "{files}: it took {:?}", started.elapsed());
+        ensure_nothing_of(env).await?;
+    }
+    ensure!(failed > 0, "a daemon needs no descriptors");
+    Ok(())
+}
+
 fn script(env: &Env, body: &str) -> Result<String, Failure> {
     let path = env.directory().join("nydusd");
     std::fs::write(&path, format!("#!/bin/sh\n{body}\n"))?;
