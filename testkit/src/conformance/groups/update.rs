@@ -56,7 +56,8 @@ async fn a_raised_memory_limit_lets_more_be_taken(env: &Env) -> Verdict {
     let (pod, _) = env.idle().await?;
     // Twice the same, the second with more room.
     for (name, raised) in [("first", None), ("second", Some(memory(200)))] {
-        let mut spec = env.container(name, ["alloc", "96"]);
+        // containerd 1.6 begins to look for a lack of memory a moment after the start, and never learns of one before that.
+        let mut spec = env.container(name, ["do", "sleep", "1", ";;", "alloc", "96"]);
         spec.resources = memory(64);
         let container = pod.create_container(&spec).await?;
         if let Some(raised) = &raised {
