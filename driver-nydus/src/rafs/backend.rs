@@ -1,4 +1,6 @@
 //! Where the data of an image is.
+//!
+//! An unknown field is refused also where fields are flattened; serde does not promise that, so a test holds it.
 
 use std::path::PathBuf;
 
@@ -56,7 +58,7 @@ pub struct LocalDisk {
 
 /// An image registry.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Registry {
     /// `https` unless said, or `http`.
@@ -85,7 +87,7 @@ pub struct Registry {
 
 /// Alibaba Cloud's object storage.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Oss {
     /// `https` unless said, or `http`.
@@ -111,7 +113,7 @@ pub struct Oss {
 
 /// An object storage that speaks S3.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct S3 {
     /// `https` unless said, or `http`.
@@ -139,7 +141,7 @@ pub struct S3 {
 
 /// A server that has blobs by their names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HttpProxy {
     /// Its URL, or the absolute path of its unix socket.

@@ -160,3 +160,25 @@ fn what_nydusd_would_refuse_is_named() {
         assert_eq!(error.field(), Some(field), "{error}");
     }
 }
+
+#[test]
+fn misspelt_fields_are_refused_wherever_they_are() {
+    let backends = [
+        json!({"localfs": {"dir": "/b"}}),
+        json!({"localdisk": {"device_path": "/d"}}),
+        json!({"registry": {"host": "h", "repo": "r", "skip_verify": true}}),
+        json!({"oss": {"endpoint": "e", "bucket_name": "b", "retry_limit": 1}}),
+        json!({"s3": {"endpoint": "e", "region": "r", "bucket_name": "b"}}),
+        json!({"http-proxy": {"addr": "/s", "timeout": 3}}),
+    ];
+    for backend in backends {
+        let config: RafsConfig = serde_json::from_value(json!({ "backend": backend })).unwrap();
+        assert_eq!(serde_json::to_value(&config.backend).unwrap(), backend);
+        let mut misspelt = backend.clone();
+        for fields in misspelt.as_object_mut().unwrap().values_mut() {
+            fields["skip_verfy"] = json!(true);
+        }
+        let error = serde_json::from_value::<RafsConfig>(json!({ "backend": misspelt })).unwrap_err();
+        assert!(error.to_string().contains("skip_verfy"), "{error}");
+    }
+}
