@@ -1,9 +1,11 @@
-//! wharf's driver for Kubernetes. Not begun.
+//! wharf's driver for Kubernetes. Begun.
 //!
-//! What will come, with the URL `k8s://CONTEXT/NAMESPACE`: a pod is a Pod object, run with all its containers at once;
+//! What comes, with the URL `k8s://CONTEXT/NAMESPACE`: a pod is a Pod object, run with all its containers at once;
 //! commands go over the pod's exec subresource as a WebSocket; images are what nodes report. One shared watch serves all
 //! pods. A failure that can't get better (image not found, no such command, unschedulable) ends the run at once with the
 //! system's own reason.
 //!
 //! Adding a container to a running pod, and starting or stopping a single one, will be undeclared: Kubernetes has no such
 //! calls.
+
+mod id;
