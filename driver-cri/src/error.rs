@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use runtime_core::{Error, ErrorKind};
+use runtime_core::{Error, ErrorKind, helpers::redact::redacted};
 use tonic::{Code, Status};
 
 /// What a code means, and whether the fault may go away by itself. Texts are not looked at: they are free to change. Pulls are
@@ -32,9 +32,6 @@ pub(crate) fn kind_of(code: Code) -> (ErrorKind, bool) {
         Code::Unauthenticated => (ErrorKind::Unauthenticated, false),
     }
 }
-
-/// Shorter texts are all over any message; taking them out would leave nothing to read, and hide nothing.
-const SHORTEST_SECRET: usize = 4;
 
 /// A call that failed: the error for the caller, and the code that the runtime answered, if it did.
 #[derive(Debug)]
@@ -106,11 +103,6 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         refusal.error
     }
-}
-
-fn redacted<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
-    let secrets = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET);
-    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
 }
 
 fn answered(status: &Status) -> Error {

@@ -58,12 +58,21 @@ impl ContainerKey {
     }
 }
 
-/// The parts of an id, if there are so many and none is empty.
+/// The parts of an id, if there are so many and each can be a name.
 fn split<const N: usize>(id: &str) -> Option<[String; N]> {
-    let parts: Vec<_> = id.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-    // An empty part would have been left out.
-    let whole = parts.len() == id.split('/').count();
-    whole.then_some(parts)?.try_into().ok()
+    let parts: Vec<_> = id.split('/').map(str::to_owned).collect();
+    parts.iter().all(|part| is_name(part)).then_some(parts)?.try_into().ok()
+}
+
+/// Whether a text can be the name of an object. Names become parts of a request's path: what is none must not get there.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= 253
+        && bytes.iter().copied().all(is_inner)
+        && is_outer(bytes.first())
+        && is_outer(bytes.last())
 }
 
 impl fmt::Display for PodKey {
@@ -96,7 +105,21 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_not_found() {
-        for id in ["", "a", "a/b", "a//c", "a/b/c/", "/a/b/c", "a/b/c/d/e"] {
+        for id in [
+            "",
+            "a",
+            "a/b",
+            "a//c",
+            "a/b/c/",
+            "/a/b/c",
+            "a/b/c/d/e",
+            "a/../c",
+            "a/b?watch=1/c",
+            "a/b%2F/c",
+            "a/B/c",
+            "a/b/c/..",
+            "a/b/c/d#",
+        ] {
             assert_eq!(PodKey::parse(&PodId::new(id)).unwrap_err().kind(), ErrorKind::NotFound, "{id}");
             let error = ContainerKey::parse(&ContainerId::new(id)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound, "{id}");

@@ -8,4 +8,16 @@
 //! Adding a container to a running pod, and starting or stopping a single one, will be undeclared: Kubernetes has no such
 //! calls.
 
+#![allow(dead_code, reason = "what is there is used by what follows")]
+
+mod api;
+mod client;
+mod config;
+mod driver;
+mod error;
 mod id;
+mod kubeconfig;
+mod server;
+
+pub use config::Config;
+pub use driver::{K8sDriver, connect, connect_url};

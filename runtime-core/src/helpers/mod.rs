@@ -18,6 +18,7 @@ pub mod name;
 pub mod no_progress;
 pub mod pull_policy;
 pub mod quantity;
+pub mod redact;
 pub mod remote_status;
 pub mod retry;
 pub mod signal;
