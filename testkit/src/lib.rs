@@ -19,3 +19,5 @@ pub mod mocks;
 pub mod proxy;
 #[cfg(feature = "full")]
 pub mod registry;
+#[cfg(feature = "full")]
+mod streaming;

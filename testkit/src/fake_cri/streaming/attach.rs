@@ -6,19 +6,19 @@ use k8s_cri::v1::AttachRequest;
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Client, Incoming, Outgoing};
-use super::outcome::Outcome;
-use super::resize;
 use crate::engine::{Attachment, EngineError, Output, SharedInput};
 use crate::fake_cri::container::Kept;
 use crate::fake_cri::fake::Fake;
 use crate::fake_cri::{refusal, status};
+use crate::streaming::client::{Client, Incoming, Outgoing};
+use crate::streaming::outcome::Outcome;
+use crate::streaming::resize;
 
 const READ_BYTES: usize = 32 * 1024;
 
 /// Stays attached until the client has gone or the output has ended. That is a success, whatever the process ended with.
-pub(super) async fn run(fake: &Fake, request: AttachRequest, mut client: Client) {
-    let outcome = match begin(fake, &request.container_id).await {
+pub(crate) async fn run(fake: &Fake, request: AttachRequest, client: &mut Client) -> Outcome {
+    match begin(fake, &request.container_id).await {
         Ok((id, kept, attachment)) => {
             let once = kept.config.stdin_once && !request.tty;
             let sizes = client.resize.take();
@@ -30,14 +30,12 @@ pub(super) async fn run(fake: &Fake, request: AttachRequest, mut client: Client)
                 std::future::pending::<Infallible>().await
             };
             tokio::select! {
-                () = converse(attachment, once, request.tty, &mut client) => Outcome::Success,
+                () = converse(attachment, once, request.tty, client) => Outcome::Success,
                 never = sizes => match never {},
             }
         }
         Err(why) => Outcome::Failed(format!("error attaching to container: {why}")),
-    };
-    client.status.tell(&outcome).await;
-    client.link.close().await;
+    }
 }
 
 async fn begin(fake: &Fake, wanted: &str) -> Result<(String, Kept, Attachment), String> {

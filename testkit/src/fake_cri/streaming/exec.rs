@@ -6,12 +6,12 @@ use k8s_cri::v1::ExecRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Client, Incoming, Outgoing};
-use super::outcome::Outcome;
-use super::resize;
 use crate::engine::{ExecLaunch, ExecProcess, Input, Output};
 use crate::fake_cri::exec::CONTEXT;
 use crate::fake_cri::fake::Fake;
+use crate::streaming::client::{Client, Incoming, Outgoing};
+use crate::streaming::outcome::Outcome;
+use crate::streaming::resize;
 
 const READ_BYTES: usize = 32 * 1024;
 
@@ -20,7 +20,7 @@ const READ_BYTES: usize = 32 * 1024;
 const ON_THE_WAY_BYTES: usize = 96 * 1024;
 
 /// Runs the command to its end. A client that is lost ends its input, and its output is read no more: nobody kills it.
-pub(super) async fn run(fake: &Fake, request: ExecRequest, mut client: Client) {
+pub(crate) async fn run(fake: &Fake, request: ExecRequest, client: &mut Client) -> Outcome {
     let ExecRequest { container_id, cmd, tty, stdin, .. } = request;
     let launch = ExecLaunch {
         argv: cmd.clone(),
@@ -29,12 +29,14 @@ pub(super) async fn run(fake: &Fake, request: ExecRequest, mut client: Client) {
         env: if tty { vec![("TERM".to_owned(), "xterm".to_owned())] } else { Vec::new() },
         ..Default::default()
     };
-    let outcome = match start(fake, &container_id, launch).await {
-        Ok(process) => Outcome::exit(converse(process, tty, &mut client).await, cmd),
+    match start(fake, &container_id, launch).await {
+        Ok(process) => {
+            let code = converse(process, tty, client).await;
+            let argv = cmd.join(" ");
+            Outcome::exit(code, || format!("error executing command [{argv}], exit code {code}"))
+        }
         Err(why) => Outcome::Failed(format!("error executing command in container: {why}")),
-    };
-    client.status.tell(&outcome).await;
-    client.link.close().await;
+    }
 }
 
 async fn start(fake: &Fake, wanted: &str, launch: ExecLaunch) -> Result<ExecProcess, String> {

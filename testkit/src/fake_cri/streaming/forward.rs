@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::client::{Incoming, Outgoing};
 use crate::engine::EngineError;
 use crate::fake_cri::fake::Fake;
+use crate::streaming::client::{Incoming, Outgoing};
 
 const READ_BYTES: usize = 32 * 1024;
 /// How long the other direction may go on when one has ended.

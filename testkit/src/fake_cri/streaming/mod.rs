@@ -3,16 +3,11 @@
 
 mod attach;
 mod calls;
-mod client;
 mod exec;
 mod forward;
 mod grants;
-mod outcome;
 mod ports;
-mod resize;
 mod server;
-mod spdy;
-mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};

@@ -4,30 +4,32 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::spdy::{Connection, Offer, Stream};
-use futures::future::join_all;
+use futures::future::BoxFuture;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use k8s_cri::v1::PortForwardRequest;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::client::{Incoming, Outgoing};
 use super::forward::forward;
-use super::spdy::{PortStream, STREAM_CREATION, check_port_stream, outgoing, refuse};
-use super::websocket::{Agreed, WebSocket};
 use crate::fake_cri::fake::Fake;
+use crate::streaming::client::{Incoming, Outgoing};
+use crate::streaming::spdy::{PortStream, STREAM_CREATION, check_port_stream, outgoing, refuse};
+use crate::streaming::websocket::{Agreed, WebSocket};
 
-/// The ports of the request, each with two channels; each begins with its port.
-pub(super) async fn over_websocket(
-    fake: &Fake,
+/// Whether a connection ended well. What went wrong has been told.
+pub(crate) type Forwarding = BoxFuture<'static, bool>;
+
+/// The ports of the request, each with two channels; each begins with its port. What is returned has yet to be run.
+pub(crate) async fn over_websocket(
+    fake: &Arc<Fake>,
     request: PortForwardRequest,
     io: TokioIo<Upgraded>,
     agreed: Agreed,
-) {
+) -> (WebSocket, Vec<Forwarding>) {
     let heard: Vec<bool> = request.port.iter().flat_map(|_| [true, false]).collect();
     let (socket, incoming) = WebSocket::begin(io, agreed, &heard).await;
-    let mut forwards = Vec::new();
-    let sandbox = request.pod_sandbox_id.as_str();
+    let mut forwards: Vec<Forwarding> = Vec::new();
     for (number, (port, from)) in
         (0_u8..).step_by(2).zip(request.port.iter().zip(incoming.into_iter().step_by(2)))
     {
@@ -39,20 +41,21 @@ pub(super) async fn over_websocket(
         let _ = data.send(told).await;
         let _ = error.send(told).await;
         let port = u16::try_from(*port).ok().filter(|port| *port > 0).ok_or(*port);
-        forwards.push(async move {
+        let (fake, sandbox) = (Arc::clone(fake), request.pod_sandbox_id.clone());
+        forwards.push(Box::pin(async move {
             let forwarded = match port {
-                Ok(port) => forward(fake, sandbox, port, from, &mut data).await,
+                Ok(port) => forward(&fake, &sandbox, port, from, &mut data).await,
                 Err(port) => {
                     Err(format!("error forwarding port {port} to pod {sandbox}, uid : invalid port {port}"))
                 }
             };
-            if let Err(why) = forwarded {
+            if let Err(why) = &forwarded {
                 let _ = error.send(why.as_bytes()).await;
             }
-        });
+            forwarded.is_ok()
+        }));
     }
-    join_all(forwards).await;
-    socket.close().await;
+    (socket, forwards)
 }
 
 /// As many pairs as the client opens, until it goes.

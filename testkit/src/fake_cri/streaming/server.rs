@@ -5,24 +5,25 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
+use futures::future::join_all;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::ALLOW;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::client::Client;
-use super::{Grant, attach, exec, ports, spdy, websocket};
+use super::{Grant, attach, exec, ports};
 use crate::accept::accept;
 use crate::fake_cri::connection::Connection;
 use crate::fake_cri::fake::Fake;
+use crate::streaming::client::Client;
+use crate::streaming::refusal::{Answer, Refusal, switch};
+use crate::streaming::{spdy, websocket};
 
 /// Serves on loopback until it is dropped. Streams are severed by the token that it was started with.
 #[derive(Debug)]
@@ -56,8 +57,6 @@ async fn connection(stream: TcpStream, fake: Arc<Fake>, sever: CancellationToken
         tracing::debug!(%error, "a connection to the stream server broke off");
     }
 }
-
-type Answer = Response<Full<Bytes>>;
 
 async fn respond(fake: Arc<Fake>, request: Request<Incoming>) -> Result<Answer, Infallible> {
     Ok(answer(&fake, request).unwrap_or_else(Refusal::into_answer))
@@ -104,10 +103,7 @@ fn answer(fake: &Arc<Fake>, mut request: Request<Incoming>) -> Result<Answer, Re
     } else {
         return Err(Refusal::bad_request("unable to upgrade: this server speaks no SPDY"));
     };
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    set(&mut answer, upgraded_with);
-    Ok(answer)
+    Ok(switch(upgraded_with))
 }
 
 /// What has been agreed on with a client, to be done once its connection is upgraded.
@@ -122,18 +118,24 @@ impl Session {
         match grant {
             Grant::Exec(request) => {
                 let streams = [request.stdin, request.stdout, request.stderr];
-                if let Some(client) = self.client(io, streams, request.tty).await {
-                    exec::run(&fake, request, client).await;
+                if let Some(mut client) = self.client(io, streams, request.tty).await {
+                    let outcome = exec::run(&fake, request, &mut client).await;
+                    client.finish(&outcome).await;
                 }
             }
             Grant::Attach(request) => {
                 let streams = [request.stdin, request.stdout, request.stderr];
-                if let Some(client) = self.client(io, streams, request.tty).await {
-                    attach::run(&fake, request, client).await;
+                if let Some(mut client) = self.client(io, streams, request.tty).await {
+                    let outcome = attach::run(&fake, request, &mut client).await;
+                    client.finish(&outcome).await;
                 }
             }
             Grant::PortForward(request) => match self {
-                Self::WebSocket(agreed) => ports::over_websocket(&fake, request, io, agreed).await,
+                Self::WebSocket(agreed) => {
+                    let (socket, forwards) = ports::over_websocket(&fake, request, io, agreed).await;
+                    join_all(forwards).await;
+                    socket.close().await;
+                }
                 Self::Spdy(_) => ports::over_spdy(&fake, &request.pod_sandbox_id, io).await,
             },
         }
@@ -143,60 +145,6 @@ impl Session {
         match self {
             Self::WebSocket(agreed) => Some(websocket::client(io, agreed, streams).await),
             Self::Spdy(protocol) => spdy::client(io, protocol, streams, tty).await,
-        }
-    }
-}
-
-/// The headers of an answer that upgrades the connection.
-pub(super) type UpgradeHeaders = Vec<(HeaderName, String)>;
-
-/// An answer that is no upgrade.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    code: StatusCode,
-    body: String,
-    headers: Vec<(HeaderName, String)>,
-}
-
-impl Refusal {
-    pub(super) fn new(code: StatusCode, body: &str) -> Self {
-        Self { code, body: body.to_owned(), headers: Vec::new() }
-    }
-
-    /// As Go's `http.Error`.
-    fn text(code: StatusCode, words: &str) -> Self {
-        Self::new(code, &format!("{words}\n")).with_headers([
-            (CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
-            (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        ])
-    }
-
-    pub(super) fn bad_request(words: &str) -> Self {
-        Self::text(StatusCode::BAD_REQUEST, words)
-    }
-
-    pub(super) fn forbidden(words: &str) -> Self {
-        Self::text(StatusCode::FORBIDDEN, words)
-    }
-
-    pub(super) fn with_headers(mut self, headers: impl IntoIterator<Item = (HeaderName, String)>) -> Self {
-        self.headers.extend(headers);
-        self
-    }
-
-    fn into_answer(self) -> Answer {
-        let mut answer = Response::new(Full::from(self.body));
-        *answer.status_mut() = self.code;
-        set(&mut answer, self.headers);
-        answer
-    }
-}
-
-fn set(answer: &mut Answer, headers: Vec<(HeaderName, String)>) {
-    for (name, value) in headers {
-        // What can't be said in a header is left out: it comes from here, so it can be.
-        if let Ok(value) = HeaderValue::try_from(value) {
-            answer.headers_mut().append(name, value);
         }
     }
 }

@@ -12,20 +12,20 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use super::client::{Client, Incoming, Link, Outgoing, StatusStream};
-use super::server::{Refusal, UpgradeHeaders};
+use super::refusal::{Refusal, UpgradeHeaders};
 
 /// How long the streams of a client are waited for.
-pub(super) const STREAM_CREATION: Duration = Duration::from_secs(30);
-pub(super) const REMOTE_COMMAND: &[&str] =
+pub(crate) const STREAM_CREATION: Duration = Duration::from_secs(30);
+pub(crate) const REMOTE_COMMAND: &[&str] =
     &["v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io"];
-pub(super) const PORT_FORWARD: &[&str] = &["portforward.k8s.io"];
+pub(crate) const PORT_FORWARD: &[&str] = &["portforward.k8s.io"];
 
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("x-stream-protocol-version");
 const ACCEPTED_VERSIONS: HeaderName = HeaderName::from_static("x-accepted-stream-protocol-versions");
 const UPGRADED_TO: &str = "SPDY/3.1";
 
 /// The answer to a request: what it is upgraded with, and the protocol.
-pub(super) fn answer(
+pub(crate) fn answer(
     headers: &HeaderMap,
     spoken: &'static [&'static str],
 ) -> Result<(UpgradeHeaders, &'static str), Refusal> {
@@ -72,7 +72,7 @@ pub(super) fn answer(
 }
 
 /// The client of an exec or attach that wants these streams, once it has opened them all. `None`: it didn't in time.
-pub(super) async fn client(
+pub(crate) async fn client(
     io: TokioIo<Upgraded>,
     protocol: &str,
     [stdin, stdout, stderr]: [bool; 3],
@@ -129,12 +129,12 @@ pub(super) async fn client(
 }
 
 /// The direction to the client. What the client sends there is thrown away.
-pub(super) fn outgoing(stream: Stream) -> Outgoing {
+pub(crate) fn outgoing(stream: Stream) -> Outgoing {
     Outgoing::Spdy(stream.into_split().1)
 }
 
 /// Whether a stream of a port-forward can be one: its port and kind.
-pub(super) fn check_port_stream(offer: &Offer) -> Option<(u16, PortStream)> {
+pub(crate) fn check_port_stream(offer: &Offer) -> Option<(u16, PortStream)> {
     let port = offer.headers().get("port")?.parse().ok().filter(|port| *port > 0)?;
     let kind = match offer.headers().get("streamtype")? {
         "error" => PortStream::Error,
@@ -146,12 +146,12 @@ pub(super) fn check_port_stream(offer: &Offer) -> Option<(u16, PortStream)> {
 
 /// The two streams of a forwarded connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PortStream {
+pub(crate) enum PortStream {
     Error,
     Data,
 }
 
 /// Refuses a stream as containerd does.
-pub(super) fn refuse(offer: Offer) {
+pub(crate) fn refuse(offer: Offer) {
     offer.refuse(ResetStatus::Cancel);
 }

@@ -9,18 +9,18 @@ use super::outcome::Outcome;
 use super::websocket::{Channel, WebSocket};
 
 /// What the client sends on a stream.
-pub(super) type Incoming = Box<dyn AsyncRead + Send + Unpin>;
+pub(crate) type Incoming = Box<dyn AsyncRead + Send + Unpin>;
 
 /// A stream to the client.
 #[derive(Debug)]
-pub(super) enum Outgoing {
+pub(crate) enum Outgoing {
     WebSocket(Channel),
     Spdy(WriteHalf),
 }
 
 impl Outgoing {
     /// Sends bytes, as one message where there are messages.
-    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::WebSocket(channel) => channel.send(bytes).await,
             Self::Spdy(stream) => stream.write_all(bytes).await,
@@ -28,7 +28,7 @@ impl Outgoing {
     }
 
     /// Ends the stream, where the protocol can say it.
-    pub(super) async fn finish(self) {
+    pub(crate) async fn finish(self) {
         match self {
             Self::WebSocket(_) => {}
             Self::Spdy(mut stream) => {
@@ -40,17 +40,25 @@ impl Outgoing {
 }
 
 /// The streams of an exec or an attach.
-pub(super) struct Client {
-    pub(super) stdin: Option<Incoming>,
-    pub(super) stdout: Option<Outgoing>,
-    pub(super) stderr: Option<Outgoing>,
-    pub(super) resize: Option<Incoming>,
-    pub(super) status: StatusStream,
-    pub(super) link: Link,
+pub(crate) struct Client {
+    pub(crate) stdin: Option<Incoming>,
+    pub(crate) stdout: Option<Outgoing>,
+    pub(crate) stderr: Option<Outgoing>,
+    pub(crate) resize: Option<Incoming>,
+    pub(crate) status: StatusStream,
+    pub(crate) link: Link,
+}
+
+impl Client {
+    /// Tells how it ended, and says goodbye.
+    pub(crate) async fn finish(mut self, outcome: &Outcome) {
+        self.status.tell(outcome).await;
+        self.link.close().await;
+    }
 }
 
 /// Where the end is told.
-pub(super) enum StatusStream {
+pub(crate) enum StatusStream {
     /// From version 4 on.
     Json(Outgoing),
     /// Before: only what went wrong.
@@ -60,7 +68,7 @@ pub(super) enum StatusStream {
 }
 
 impl StatusStream {
-    pub(super) async fn tell(&mut self, outcome: &Outcome) {
+    pub(crate) async fn tell(&mut self, outcome: &Outcome) {
         let (stream, text) = match self {
             Self::Json(stream) => (stream, Some(outcome.to_json())),
             Self::Text(stream) => (stream, outcome.to_text()),
@@ -74,14 +82,14 @@ impl StatusStream {
 }
 
 /// The connection below the streams.
-pub(super) enum Link {
+pub(crate) enum Link {
     WebSocket(WebSocket),
     Spdy(Connection),
 }
 
 impl Link {
     /// The end, in order.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         match self {
             Self::WebSocket(socket) => socket.close().await,
             Self::Spdy(connection) => connection.close().await,

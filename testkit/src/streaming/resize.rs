@@ -19,7 +19,7 @@ struct Size {
 }
 
 /// Calls `resize` with each size until the stream ends, or something else is in it.
-pub(super) async fn follow(mut stream: Incoming, resize: impl Fn(TerminalSize)) {
+pub(crate) async fn follow(mut stream: Incoming, resize: impl Fn(TerminalSize)) {
     let mut bytes = Vec::new();
     while bytes.len() < MAX_VALUE_BYTES {
         match stream.read_buf(&mut bytes).await {

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::{Client, Incoming, Link, Outgoing, StatusStream};
-use super::server::{Refusal, UpgradeHeaders};
+use super::refusal::{Refusal, UpgradeHeaders};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -42,9 +42,9 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// What the two sides have agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Agreed {
+pub(crate) struct Agreed {
     /// Its name; empty where none was asked for.
-    pub(super) protocol: &'static str,
+    pub(crate) protocol: &'static str,
     base64: bool,
     /// The end is told as JSON.
     json: bool,
@@ -72,19 +72,19 @@ const PORT_FORWARD: [Agreed; 3] = [
 ];
 
 /// Whether a request wants a WebSocket.
-pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     let upgrade =
         headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     upgrade && values(headers, &CONNECTION).any(|value| value.eq_ignore_ascii_case("upgrade"))
 }
 
 /// The first protocol of an exec or attach that the client wants and the server speaks.
-pub(super) fn remote_command(headers: &HeaderMap, v5: bool) -> Option<Agreed> {
+pub(crate) fn remote_command(headers: &HeaderMap, v5: bool) -> Option<Agreed> {
     negotiate(headers, REMOTE_COMMAND.into_iter().filter(|agreed| v5 || !agreed.close))
 }
 
 /// The same of a port-forward.
-pub(super) fn port_forward(headers: &HeaderMap) -> Option<Agreed> {
+pub(crate) fn port_forward(headers: &HeaderMap) -> Option<Agreed> {
     negotiate(headers, PORT_FORWARD.into_iter())
 }
 
@@ -102,7 +102,7 @@ fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 }
 
 /// The answer to a request: what it is upgraded with, or the code of the refusal.
-pub(super) fn answer(
+pub(crate) fn answer(
     headers: &HeaderMap,
     agreed: Option<Agreed>,
 ) -> Result<(UpgradeHeaders, Agreed), Refusal> {
@@ -125,7 +125,7 @@ pub(super) fn answer(
 }
 
 /// A WebSocket as the server holds it. Dropping it ends its connection.
-pub(super) struct WebSocket {
+pub(crate) struct WebSocket {
     sink: Arc<Sink>,
     _reader: AbortOnDropHandle<()>,
 }
@@ -156,7 +156,7 @@ impl Sink {
 
 impl WebSocket {
     /// Begins, with what the client may send on: for each channel, whether it is heard.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         io: TokioIo<Upgraded>,
         agreed: Agreed,
         heard: &[bool],
@@ -178,12 +178,12 @@ impl WebSocket {
         (Self { sink, _reader: AbortOnDropHandle::new(reader) }, incoming)
     }
 
-    pub(super) fn channel(&self, number: u8, agreed: Agreed) -> Channel {
+    pub(crate) fn channel(&self, number: u8, agreed: Agreed) -> Channel {
         Channel { sink: Arc::clone(&self.sink), number, base64: agreed.base64 }
     }
 
     /// Says goodbye and closes.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
         // A client that has gone needs no goodbye.
         let _ = self.sink.send(Message::Close(Some(goodbye))).await;
@@ -191,7 +191,7 @@ impl WebSocket {
 }
 
 /// The client of an exec or attach that wants these streams, which has been upgraded.
-pub(super) async fn client(
+pub(crate) async fn client(
     io: TokioIo<Upgraded>,
     agreed: Agreed,
     [stdin, stdout, stderr]: [bool; 3],
@@ -218,7 +218,7 @@ pub(super) async fn client(
 
 /// A channel to the client.
 #[derive(Debug)]
-pub(super) struct Channel {
+pub(crate) struct Channel {
     sink: Arc<Sink>,
     number: u8,
     base64: bool,
@@ -226,7 +226,7 @@ pub(super) struct Channel {
 
 impl Channel {
     /// Sends bytes as one message.
-    pub(super) async fn send(&self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let message = if self.base64 {
             Message::text(format!("{}{}", char::from(b'0' + self.number), STANDARD.encode(bytes)))
         } else {

@@ -4,35 +4,34 @@ use serde::Serialize;
 
 /// What a client is told at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Success,
     /// A command that ended with another code than 0.
     ExitCode {
         code: i32,
-        argv: Vec<String>,
+        /// The server's words for that.
+        why: String,
     },
     /// It could not be done.
     Failed(String),
 }
 
 impl Outcome {
-    pub(super) fn exit(code: i32, argv: Vec<String>) -> Self {
-        if code == 0 { Self::Success } else { Self::ExitCode { code, argv } }
+    /// The end of a command; `why` is asked for the words where the code is not 0.
+    pub(crate) fn exit(code: i32, why: impl FnOnce() -> String) -> Self {
+        if code == 0 { Self::Success } else { Self::ExitCode { code, why: why() } }
     }
 
     fn message(&self) -> Option<String> {
         match self {
             Self::Success => None,
-            Self::ExitCode { code, argv } => Some(format!(
-                "command terminated with non-zero exit code: error executing command [{}], exit code {code}",
-                argv.join(" ")
-            )),
+            Self::ExitCode { why, .. } => Some(format!("command terminated with non-zero exit code: {why}")),
             Self::Failed(why) => Some(format!("Internal error occurred: {why}")),
         }
     }
 
     /// From version 4 of the protocol on.
-    pub(super) fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let message = self.message();
         let cause =
             |reason, message: &str| Some(Details { causes: [Cause { reason, message: message.to_owned() }] });
@@ -57,12 +56,12 @@ impl Outcome {
     }
 
     /// Before: only what went wrong.
-    pub(super) fn to_text(&self) -> Option<String> {
+    pub(crate) fn to_text(&self) -> Option<String> {
         self.message()
     }
 }
 
-/// In containerd's order.
+/// In the order of Go's type.
 #[derive(Serialize)]
 struct Status {
     metadata: Metadata,
@@ -110,12 +109,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn byte_by_byte_as_containerd() {
-        let argv = ["sh", "-c", "exit 5"].map(str::to_owned).to_vec();
+    fn byte_by_byte_as_recorded() {
+        let why = || "error executing command [sh -c exit 5], exit code 5".to_owned();
         for (outcome, json) in [
-            (Outcome::exit(0, argv.clone()), r#"{"metadata":{},"status":"Success"}"#),
+            (Outcome::exit(0, why), r#"{"metadata":{},"status":"Success"}"#),
             (
-                Outcome::exit(5, argv),
+                Outcome::exit(5, why),
                 concat!(
                     r#"{"metadata":{},"status":"Failure","message":"command terminated with non-zero exit code: "#,
                     r#"error executing command [sh -c exit 5], exit code 5","reason":"NonZeroExitCode","#,
