@@ -108,6 +108,7 @@ const WITH_LOG_FILES: &[C] = &[
     C::PodLogDirectory,
     C::ContainerLogPath,
     C::ContainerLogs,
+    C::ContainerLogsStreams,
     C::ContainerLogsFollow,
     C::ContainerLogsSince,
     C::ContainerLogsTail,

@@ -43,7 +43,7 @@ impl CriDriver {
         let config = cri::PodSandboxConfig {
             metadata: Some(cri::PodSandboxMetadata {
                 name: spec.name.clone(),
-                namespace: spec.namespace.clone(),
+                namespace: spec.namespace_or_default().to_owned(),
                 uid: spec.uid.clone().unwrap_or_default(),
                 attempt,
             }),

@@ -22,7 +22,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(50);
 /// isn't the first, since two attempts can exist at the same time.
 pub(crate) fn of_pod(root: &Path, spec: &PodSpec) -> PathBuf {
     let uid = spec.uid.as_deref().unwrap_or_default();
-    let mut name = format!("{}_{}_{uid}", spec.namespace, spec.name);
+    let mut name = format!("{}_{}_{uid}", spec.namespace_or_default(), spec.name);
     if spec.attempt != 0 {
         name = format!("{name}_{}", spec.attempt);
     }

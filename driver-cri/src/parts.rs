@@ -173,7 +173,7 @@ impl CriDriver {
         resolved.containers.clear();
         resolved.init_containers.clear();
         resolved.pull_secrets.clear();
-        resolved.uid.get_or_insert_with(|| default_uid(&spec.namespace, &spec.name));
+        resolved.uid.get_or_insert_with(|| default_uid(spec.namespace_or_default(), &spec.name));
         if resolved.log_directory.is_none() {
             resolved.log_directory = self.log_root().map(|root| log_directory::of_pod(root, &resolved));
         }
@@ -228,9 +228,7 @@ impl CriDriver {
             directory.abandon().await;
         }
         match same.filter(|pod| refusal.is_vague() && !is_ours(pod)) {
-            Some(pod) => {
-                Error::already_exists(Object::pod(format!("{}/{}", spec.namespace, spec.name)), &pod.id)
-            }
+            Some(pod) => Error::already_exists(Object::pod(spec.full_name()), &pod.id),
             None => refusal.into(),
         }
     }
@@ -305,7 +303,7 @@ fn foreign_spec(status: cri::PodSandboxStatus, document: serde_json::Value) -> R
 /// Whether a pod has the name that is asked for, as whatever attempt.
 fn has_name(metadata: &cri::PodSandboxMetadata, spec: &PodSpec) -> bool {
     metadata.name == spec.name
-        && metadata.namespace == spec.namespace
+        && metadata.namespace == spec.namespace_or_default()
         && spec.uid.as_deref() == Some(&metadata.uid)
 }
 

@@ -52,7 +52,9 @@ impl NydusDriver {
         let own: NydusPodOptions = spec.extensions.get()?;
         check::options(&own, self.config().mode)?;
         let (driver, mut spec, policy) = (self.clone(), spec.clone(), options.existing);
-        spec.uid.get_or_insert_with(|| marks::default_uid(&spec.namespace, &spec.name));
+        if spec.uid.is_none() {
+            spec.uid = Some(marks::default_uid(spec.namespace_or_default(), &spec.name));
+        }
         self.janitor()
             .transact(cx, |cx, recorder| async move {
                 match driver.make(&cx, &recorder, spec, &own, policy).await? {
@@ -370,5 +372,5 @@ fn field_of(places: &Places, claim: &Claim) -> String {
 }
 
 fn taken(spec: &PodSpec, holder: &PodId) -> Error {
-    Error::already_exists(Object::pod(format!("{}/{}", spec.namespace, spec.name)), holder.as_str())
+    Error::already_exists(Object::pod(spec.full_name()), holder.as_str())
 }

@@ -59,7 +59,7 @@ impl Look {
         let mut summary = PodSummary::new(
             record.id.clone(),
             spec.name.clone(),
-            spec.namespace.clone(),
+            spec.namespace_or_default(),
             self.standing.phase,
         );
         summary.uid = spec.uid.clone();

@@ -33,7 +33,8 @@ fn measured(look: &Look) -> Result<Option<PodStats>> {
     let stat = process.stat().map_err(|error| failed("measure the daemon", error))?;
     let Some(stat) = stat else { return Ok(None) };
     let spec = &look.found.record.spec;
-    let mut stats = PodStats::new(look.found.record.id.clone(), spec.name.clone(), spec.namespace.clone());
+    let mut stats =
+        PodStats::new(look.found.record.id.clone(), spec.name.clone(), spec.namespace_or_default());
     let now = Timestamp::now();
     stats.cpu = Some(cpu(&stat, now, rustix::param::clock_ticks_per_second()));
     stats.memory = Some(memory(&stat, now, rustix::param::page_size() as u64));

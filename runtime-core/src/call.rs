@@ -104,7 +104,7 @@ impl Call<'_> {
     #[must_use]
     pub fn object(&self) -> Option<Object> {
         match self {
-            Self::PodRun { spec, .. } => Some(Object::pod(format!("{}/{}", spec.namespace, spec.name))),
+            Self::PodRun { spec, .. } => Some(Object::pod(spec.full_name())),
             Self::PodStop { id, .. }
             | Self::PodRemove { id }
             | Self::PodStatus { id }

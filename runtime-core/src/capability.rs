@@ -61,6 +61,7 @@ capabilities! {
     PodTmpfsVolumes = "pod.tmpfs_volumes", "Volumes in memory.";
     PodPullSecrets = "pod.pull_secrets", "Credentials in the pod for its images.";
     PodArchitecture = "pod.architecture", "Choose a node by architecture.";
+    PodReadiness = "pod.readiness", "Wait until containers are ready, by the system's probes.";
     PodRestartPolicy = "pod.restart_policy", "The system starts ended containers again.";
     PodHostNamespaces = "pod.host_namespaces", "Share the host's network, process or IPC namespace.";
     PodUserNamespace = "pod.user_namespace", "User namespaces.";
@@ -80,7 +81,9 @@ capabilities! {
     ContainerStatus = "container.status", "Read the status of a container.";
     ContainerList = "container.list", "List containers, filtered by id, pod, phase and labels.";
     ContainerWait = "container.wait", "Wait for a container to end, and learn why it did.";
-    ContainerLogs = "container.logs", "Read what a container wrote, the two streams apart.";
+    ContainerLogs = "container.logs", "Read what a container wrote.";
+    ContainerLogsStreams = "container.logs_streams", "The two streams of a log apart.";
+    ContainerLogsPrevious = "container.logs_previous", "What a container wrote before the system started it again.";
     ContainerLogsFollow = "container.logs_follow", "Go on reading as it writes, until it ends.";
     ContainerLogsSince = "container.logs_since", "Begin at a time.";
     ContainerLogsTail = "container.logs_tail", "Begin so many lines before the end.";

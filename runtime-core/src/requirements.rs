@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::{
     AttachOptions, Call, Capability as C, CreateOptions, ExistingPolicy, LogOptions, PullOptions, RunOptions,
-    StopOptions,
+    StopOptions, WaitFor,
     spec::{
         ContainerSecurity, ContainerSpec, ExecSpec, ImageMountSpec, ImageSpec, LinuxCapabilities,
         LinuxResources, Mount, MountPropagation, MountSource, NamespaceMode, Namespaces, PodSecurity,
@@ -21,8 +21,9 @@ type Visit<'v> = &'v mut dyn FnMut(C, &dyn Display);
 /// What the input of a call needs, beside the operation itself.
 pub(crate) fn of_call(call: &Call<'_>, visit: Visit<'_>) {
     match call {
-        Call::PodRun { spec, options: RunOptions { wait_for: _, existing } } => {
+        Call::PodRun { spec, options: RunOptions { wait_for, existing } } => {
             of_pod(spec, visit);
+            need(visit, *wait_for == WaitFor::Ready, C::PodReadiness, &"waitFor");
             need(visit, *existing != ExistingPolicy::Fail, C::PodExisting, &"existing");
         }
         Call::PodStop { options: StopOptions { grace_period: _, force_kill }, .. } => {
@@ -323,10 +324,11 @@ fn of_security(path: &dyn Display, security: &ContainerSecurity, visit: Visit<'_
 }
 
 fn of_logs(options: &LogOptions, visit: Visit<'_>) {
-    let LogOptions { follow, since, tail } = options;
+    let LogOptions { follow, since, tail, previous } = options;
     need(visit, *follow, C::ContainerLogsFollow, &"follow");
     need(visit, since.is_some(), C::ContainerLogsSince, &"since");
     need(visit, tail.is_some(), C::ContainerLogsTail, &"tail");
+    need(visit, *previous, C::ContainerLogsPrevious, &"previous");
 }
 
 fn of_exec(spec: &ExecSpec, visit: Visit<'_>) {

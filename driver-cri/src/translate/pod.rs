@@ -26,7 +26,7 @@ pub fn pod_config(spec: &PodSpec) -> Result<cri::PodSandboxConfig> {
         metadata: Some(cri::PodSandboxMetadata {
             name: spec.name.clone(),
             uid: spec.uid.clone().unwrap_or_default(),
-            namespace: spec.namespace.clone(),
+            namespace: spec.namespace_or_default().to_owned(),
             attempt: spec.attempt,
         }),
         hostname: spec.hostname.clone().unwrap_or_default(),

@@ -39,7 +39,7 @@ async fn lines_come_when_they_are_written_across_a_rotation_too() {
     };
     append("one");
     let line = logs.next().await.unwrap().unwrap();
-    assert_eq!((line.text(), line.source), ("one".to_owned(), LogSource::Stderr));
+    assert_eq!((line.text(), line.source), ("one".to_owned(), Some(LogSource::Stderr)));
     append("two");
     assert_eq!(logs.next().await.unwrap().unwrap().text(), "two");
     // Rotation: what is still written into the old file comes before the new one.

@@ -20,7 +20,7 @@ impl Claim {
     /// The name of a pod. Its spec has a uid.
     pub(crate) fn name(spec: &PodSpec) -> Self {
         let uid = spec.uid.as_deref().unwrap_or_default();
-        let parts = ["name", &spec.namespace, &spec.name, uid, &spec.attempt.to_string()];
+        let parts = ["name", spec.namespace_or_default(), &spec.name, uid, &spec.attempt.to_string()];
         Self::new(&parts.map(str::as_bytes), false)
     }
 

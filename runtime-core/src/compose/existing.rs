@@ -237,5 +237,5 @@ fn held(error: &Error) -> Error {
 }
 
 fn object(spec: &PodSpec) -> Object {
-    Object::pod(format!("{}/{}", spec.namespace, spec.name))
+    Object::pod(spec.full_name())
 }

@@ -38,7 +38,9 @@ pub async fn run_pod<P: PodParts>(
 ) -> Result<PodRun> {
     let (mut spec, options) = (spec.clone(), options.clone());
     // The same name gives the same uid, so that the system itself refuses the second of two runs.
-    spec.uid.get_or_insert_with(|| marks::default_uid(&spec.namespace, &spec.name));
+    if spec.uid.is_none() {
+        spec.uid = Some(marks::default_uid(spec.namespace_or_default(), &spec.name));
+    }
     janitor
         .transact(cx, |cx, recorder| async move { build(&parts, &cx, &recorder, &spec, &options).await })
         .await
@@ -140,7 +142,7 @@ impl<P: PodParts> Filling<'_, '_, P> {
 
     async fn bring_up(&self, spec: &ContainerSpec, wait_for: WaitFor) -> Result<StartedContainer> {
         let container = self.present(spec).await?;
-        if wait_for == WaitFor::Running && container.phase == ContainerPhase::Created {
+        if wait_for != WaitFor::Created && container.phase == ContainerPhase::Created {
             self.start(&container.id).await?;
         }
         Ok(StartedContainer { adopted: container.existed, ..StartedContainer::new(&spec.name, container.id) })

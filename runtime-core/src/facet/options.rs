@@ -47,6 +47,8 @@ pub enum WaitFor {
     /// Every container has started.
     #[default]
     Running,
+    /// Every container is ready, by the probes that the system knows of; where a container has none, when it has started.
+    Ready,
 }
 
 /// How something is stopped.
@@ -139,6 +141,9 @@ pub struct LogOptions {
     pub since: Option<Timestamp>,
     /// Only so many of the last lines, counted before `since` is looked at.
     pub tail: Option<usize>,
+    /// What the container wrote before the system started it again, instead of what it writes now. `NotFound` if it was
+    /// not started again.
+    pub previous: bool,
 }
 
 /// One line of a log.
@@ -147,8 +152,8 @@ pub struct LogOptions {
 pub struct LogLine {
     /// When its first part was written.
     pub timestamp: Timestamp,
-    /// On which stream.
-    pub source: LogSource,
+    /// On which stream; `None` where the system doesn't tell the two apart.
+    pub source: Option<LogSource>,
     /// What was written, without the line break. Not necessarily UTF-8.
     pub content: Bytes,
     /// Whether the line was ended; `false` for a last line without line break and for a line cut at the driver's cap.
@@ -330,6 +335,13 @@ impl LogOptions {
         self
     }
 
+    /// What the container wrote before the system started it again.
+    #[must_use]
+    pub fn of_previous(mut self) -> Self {
+        self.previous = true;
+        self
+    }
+
     /// Only lines written at or after `since`.
     #[must_use]
     pub fn with_since(mut self, since: Timestamp) -> Self {
@@ -341,8 +353,12 @@ impl LogOptions {
 impl LogLine {
     /// A whole line.
     #[must_use]
-    pub fn new(timestamp: Timestamp, source: LogSource, content: impl Into<Bytes>) -> Self {
-        Self { timestamp, source, content: content.into(), complete: true }
+    pub fn new(
+        timestamp: Timestamp,
+        source: impl Into<Option<LogSource>>,
+        content: impl Into<Bytes>,
+    ) -> Self {
+        Self { timestamp, source: source.into(), content: content.into(), complete: true }
     }
 
     /// Marks the line as not ended.

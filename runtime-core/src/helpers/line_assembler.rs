@@ -94,6 +94,7 @@ mod tests {
         ready.extend(assembler.finish());
         let shown = ready.into_iter().map(|line| {
             let LogLine { timestamp, source, content, complete } = line;
+            let source = source.unwrap();
             let record =
                 LogRecord { timestamp, source, partial: !complete, content: content.to_vec().into() };
             String::from_utf8(record.to_bytes()).unwrap()
@@ -138,7 +139,7 @@ mod tests {
             prop_assert!(ready.iter().all(|line| line.content.len() <= max));
             for source in [LogSource::Stdout, LogSource::Stderr] {
                 let records = || records.iter().filter(|record| record.source == source);
-                let lines = || ready.iter().filter(|line| line.source == source);
+                let lines = || ready.iter().filter(|line| line.source == Some(source));
                 let came: Vec<u8> = records().flat_map(|record| record.content.to_vec()).collect();
                 let went: Vec<u8> = lines().flat_map(|line| line.content.to_vec()).collect();
                 prop_assert_eq!(came, went);

@@ -84,7 +84,7 @@ fn show(line: crate::Result<crate::LogLine>) -> String {
         Ok(line) => line,
         Err(error) => return format!("ERROR {:?}", error.kind()),
     };
-    let source = if line.source == crate::LogSource::Stdout { "out" } else { "err" };
+    let source = if line.source == Some(crate::LogSource::Stdout) { "out" } else { "err" };
     format!("{source} {}{}", line.text(), if line.complete { "" } else { "…" })
 }
 

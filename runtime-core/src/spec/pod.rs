@@ -10,6 +10,9 @@ use super::{
 };
 use crate::helpers::arch::Architecture;
 
+/// The namespace of pods that name none, where the driver has no other.
+const DEFAULT_NAMESPACE: &str = "default";
+
 /// A pod: containers that share at least a network.
 ///
 /// ```
@@ -18,17 +21,18 @@ use crate::helpers::arch::Architecture;
 /// let pod = PodSpec::new("web")
 ///     .with_label("app", "web")
 ///     .with_container(ContainerSpec::new("server", "registry.example/server:1").with_args(["--port", "80"]));
-/// assert_eq!(pod.namespace, "default");
+/// assert_eq!(pod.namespace_or_default(), "default");
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PodSpec {
     /// The name, unique in its namespace: a DNS subdomain of at most 253 characters.
     pub name: String,
-    /// The namespace: a DNS label. `default` unless said.
-    #[serde(default = "default_namespace")]
-    pub namespace: String,
+    /// The namespace: a DNS label. Not said: the driver's, which is `default`, and on Kubernetes the one that the client
+    /// works in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// The caller's own unique id of this pod. The driver makes one when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
@@ -106,36 +110,6 @@ pub enum RestartPolicy {
     Always,
 }
 
-impl Default for PodSpec {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            namespace: default_namespace(),
-            uid: None,
-            attempt: 0,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            hostname: None,
-            log_directory: None,
-            dns: None,
-            ports: Vec::new(),
-            cgroup_parent: None,
-            sysctls: BTreeMap::new(),
-            security: PodSecurity::default(),
-            overhead: None,
-            resources: None,
-            windows: None,
-            init_containers: Vec::new(),
-            containers: Vec::new(),
-            volumes: Vec::new(),
-            pull_secrets: Vec::new(),
-            architecture: None,
-            restart_policy: RestartPolicy::default(),
-            extensions: Extensions::default(),
-        }
-    }
-}
-
 impl PodSpec {
     /// A pod of this name without containers.
     #[must_use]
@@ -146,7 +120,7 @@ impl PodSpec {
     /// Sets the namespace.
     #[must_use]
     pub fn with_namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.namespace = namespace.into();
+        self.namespace = Some(namespace.into());
         self
     }
 
@@ -185,6 +159,21 @@ impl PodSpec {
         self
     }
 
+    /// The namespace, which is `default` unless said.
+    #[must_use]
+    pub fn namespace_or_default(&self) -> &str {
+        self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
+    }
+
+    /// The name for a person, with the namespace if one is said.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
     /// Init containers, then containers, with the path of each in this spec.
     pub fn all_containers(&self) -> impl Iterator<Item = (String, &ContainerSpec)> {
         let indexed = |list: &'static str| move |(index, spec)| (format!("{list}[{index}]"), spec);
@@ -197,8 +186,4 @@ impl PodSpec {
     pub fn credentials_for(&self, registry: &str) -> Option<&RegistryCredentials> {
         self.pull_secrets.iter().find(|credentials| credentials.registry == registry)
     }
-}
-
-fn default_namespace() -> String {
-    "default".to_owned()
 }

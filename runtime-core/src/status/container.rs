@@ -53,6 +53,8 @@ pub struct ContainerStatus {
     pub reason: Option<String>,
     /// The same for a person.
     pub message: Option<String>,
+    /// Whether it is ready for work, if the system looks after that.
+    pub ready: Option<bool>,
     /// How often the system started it again.
     pub restart_count: Option<u32>,
     /// Its log file on the runtime's host.
@@ -106,6 +108,7 @@ impl ContainerStatus {
             exit: None,
             reason: None,
             message: None,
+            ready: None,
             restart_count: None,
             log_path: None,
             resources: None,

@@ -15,7 +15,9 @@ const MAX_UID: usize = 128;
 
 pub(super) fn check(spec: &PodSpec) -> Result<()> {
     name::validate_subdomain(&spec.name).map_err(|error| Error::invalid("name", error))?;
-    name::validate_label(&spec.namespace).map_err(|error| Error::invalid("namespace", error))?;
+    if let Some(namespace) = &spec.namespace {
+        name::validate_label(namespace).map_err(|error| Error::invalid("namespace", error))?;
+    }
     if let Some(uid) = &spec.uid {
         let fits =
             !uid.is_empty() && uid.len() <= MAX_UID && uid.chars().all(|c| c.is_ascii_graphic() && c != '/');
@@ -115,7 +117,7 @@ mod tests {
             ("name", |pod| pod.name.clear()),
             ("name", |pod| pod.name = "a".repeat(254)),
             ("name", |pod| pod.name = "Upper".into()),
-            ("namespace", |pod| pod.namespace = "a/b".into()),
+            ("namespace", |pod| pod.namespace = Some("a/b".into())),
             ("uid", |pod| pod.uid = Some(String::new())),
             ("hostname", |pod| pod.hostname = Some("-x".into())),
             ("labels", |pod| _ = pod.labels.insert("a b".into(), String::new())),

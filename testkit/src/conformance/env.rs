@@ -25,7 +25,6 @@ use crate::{
     registry::{Options, Registry},
 };
 
-const NAMESPACE: &str = "conformance";
 const LABEL_RUN: &str = "conformance/run";
 const LABEL_CASE: &str = "conformance/case";
 
@@ -271,7 +270,7 @@ impl Env {
     #[must_use]
     pub fn pod(&self) -> PodSpec {
         PodSpec::new(self.unique("pod"))
-            .with_namespace(NAMESPACE)
+            .with_namespace(&self.shared.connected.namespace)
             .with_label(LABEL_RUN, &self.shared.run)
             .with_label(LABEL_CASE, &self.case)
     }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use runtime_core::{
     AttachOptions, Call, Capabilities, Capability, Client, ContainerFilter, Context, CreateOptions,
     ErrorKind, ExistingPolicy, ImageFilter, LogOptions, Result, RunOptions, StopOptions, TerminalSize,
+    WaitFor,
     helpers::arch::Architecture,
     layer::{Layer, Next},
     spec::{
@@ -64,6 +65,7 @@ fn is_description(capability: Capability) -> bool {
         Capability::PodDurable
             | Capability::PodNetwork
             | Capability::ContainerRootfs
+            | Capability::ContainerLogsStreams
             | Capability::ImageMountPath
             | Capability::ExecSignal
     )
@@ -143,6 +145,11 @@ async fn sample(env: &Env, client: &Client, capability: Capability) -> Result<()
         C::ContainerLogsFollow => container.logs(&LogOptions::follow()).await.map(drop),
         C::ContainerLogsSince => {
             container.logs(&LogOptions::default().with_since(jiff::Timestamp::UNIX_EPOCH)).await.map(drop)
+        }
+        C::ContainerLogsPrevious => container.logs(&LogOptions::default().of_previous()).await.map(drop),
+        C::PodReadiness => {
+            let options = RunOptions::default().with_wait_for(WaitFor::Ready);
+            client.run_pod_with(&sample_pod(env, capability), &options).await.map(drop)
         }
         C::ContainerLogsTail => container.logs(&LogOptions::default().with_tail(1)).await.map(drop),
         C::PodExisting => {

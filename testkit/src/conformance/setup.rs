@@ -98,6 +98,8 @@ pub fn state_dir() -> PathBuf {
 pub struct Connected {
     /// The bare driver.
     pub driver: Arc<dyn Driver>,
+    /// The namespace that pods are run in. It is there already where it has to be.
+    pub namespace: String,
     /// Connects once more, as a new process with the same URL would.
     pub reconnect: Reconnect,
     /// Connects once more, with more options in the URL.

@@ -29,6 +29,7 @@ const ALWAYS: &[C] = &[
     C::ContainerList,
     C::ContainerWait,
     C::ContainerLogs,
+    C::ContainerLogsStreams,
     C::ContainerLogsFollow,
     C::ContainerLogsSince,
     C::ContainerLogsTail,

@@ -98,7 +98,7 @@ impl PodParts for MemoryDriver {
         pods.retain(|pod| {
             let launch = &pod.launch;
             launch.name == spec.name
-                && launch.namespace == spec.namespace
+                && launch.namespace == spec.namespace_or_default()
                 && Some(launch.uid.as_str()) == spec.uid.as_deref()
         });
         Ok(pods.into_iter().map(|pod| translate::existing_pod(&pod)).collect())

@@ -39,6 +39,7 @@ pub(crate) async fn fake() -> Result<Connected> {
     let toolbox = if engine.isolation() == Isolation::None { None } else { Some(toolbox().await?) };
     let cri = Cri::new(fake.socket(), logs.path(), toolbox);
     Ok(Connected {
+        namespace: crate::NAMESPACE.to_owned(),
         driver: cri.connect(&[]).await?,
         reconnect: cri.reconnect(),
         connect_with: Ok(cri.connect_with()),
@@ -61,6 +62,7 @@ pub(crate) async fn containerd(system: RealSystem) -> Result<Connected> {
     let cri = Cri::new(Path::new(socket), logs.path(), Some(toolbox().await?));
     let control = system.control.map(Owner).ok_or("nobody was named who could do it: --control");
     Ok(Connected {
+        namespace: crate::NAMESPACE.to_owned(),
         driver: cri.connect(&[]).await?,
         reconnect: cri.reconnect(),
         connect_with: Ok(cri.connect_with()),

@@ -27,6 +27,9 @@ fn main() -> ExitCode {
     testkit::conformance::main(SETUPS)
 }
 
+/// Where pods are run, in systems that need nothing for a namespace to be there.
+const NAMESPACE: &str = "conformance";
+
 /// Why a setup can't run cases that need images to be mounted without being pulled.
 const PULLS: &str = "the runtime pulls its images";
 

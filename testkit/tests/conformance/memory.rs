@@ -20,6 +20,7 @@ pub(crate) async fn connect() -> Result<Connected> {
     let engine = driver.engine().clone();
     let again = driver.clone();
     Ok(Connected {
+        namespace: crate::NAMESPACE.to_owned(),
         driver: Arc::new(driver),
         reconnect: Box::new(move || {
             let driver: Arc<dyn Driver> = Arc::new(again.clone());

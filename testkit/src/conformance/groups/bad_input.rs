@@ -28,7 +28,7 @@ async fn bad_fields_of_a_pod_are_named(env: &Env) -> Verdict {
         ("name", |pod| pod.name.clear()),
         ("name", |pod| pod.name = "x".repeat(254)),
         ("name", |pod| pod.name = "a b".to_owned()),
-        ("namespace", |pod| pod.namespace.clear()),
+        ("namespace", |pod| pod.namespace = Some(String::new())),
         ("containers[0].name", |pod| pod.containers[0].name.clear()),
         ("containers[0].name", |pod| pod.containers[0].name = "x".repeat(64)),
         ("containers[1].name", |pod| {

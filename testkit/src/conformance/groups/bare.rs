@@ -123,7 +123,7 @@ async fn bare_the_name_is_long_and_odd(env: &Env) -> Verdict {
     spec.name = format!("{}.a-b.{}", &env.unique("x")[..40], "y".repeat(63));
     let status = env.client().run_pod(&spec).await?.status().await?;
     ensure_eq!(status.summary.name, spec.name);
-    ensure_eq!(status.summary.namespace, spec.namespace);
+    ensure_eq!(status.summary.namespace, spec.namespace_or_default());
     Ok(())
 }
 
@@ -135,8 +135,8 @@ async fn bare_bad_fields_are_named(env: &Env) -> Verdict {
         ("name", |pod| pod.name = "a b".to_owned()),
         ("name", |pod| pod.name = "../up".to_owned()),
         ("name", |pod| pod.name = "a/b".to_owned()),
-        ("namespace", |pod| pod.namespace.clear()),
-        ("namespace", |pod| pod.namespace = "..".to_owned()),
+        ("namespace", |pod| pod.namespace = Some(String::new())),
+        ("namespace", |pod| pod.namespace = Some("..".to_owned())),
         ("uid", |pod| pod.uid = Some(String::new())),
         ("uid", |pod| pod.uid = Some("a/b".to_owned())),
         ("uid", |pod| pod.uid = Some("x".repeat(129))),

@@ -54,7 +54,7 @@ async fn status_tells_what_was_asked_for(env: &Env) -> Verdict {
     let summary = &status.summary;
     ensure_eq!(summary.id, *pod.id());
     ensure_eq!(summary.name, spec.name);
-    ensure_eq!(summary.namespace, spec.namespace);
+    ensure_eq!(summary.namespace, spec.namespace_or_default());
     ensure_eq!(summary.uid, spec.uid);
     ensure_eq!(summary.attempt, Some(2));
     ensure_eq!(summary.phase, PodPhase::Running);

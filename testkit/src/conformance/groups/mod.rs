@@ -27,6 +27,7 @@ mod pulling;
 mod random;
 mod recovery;
 mod resources;
+mod restarts;
 mod secrets;
 mod security;
 mod stalled_pulls;
@@ -53,6 +54,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         existing::CASES,
         lifecycle::CASES,
         stopping::CASES,
+        restarts::CASES,
         force_kill::CASES,
         exec::CASES,
         emulation::CASES,

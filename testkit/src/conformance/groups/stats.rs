@@ -116,7 +116,10 @@ async fn a_pod_is_measured_with_its_containers(env: &Env) -> Verdict {
     let (pod, main) = env.run(&spec).await?;
     pod.container("ended").ok_or("no container ended")?.stop(&StopOptions::now()).await?;
     let stats = pod.stats().await?;
-    ensure_eq!((&stats.id, &stats.name, &stats.namespace), (pod.id(), &spec.name, &spec.namespace));
+    ensure_eq!(
+        (&stats.id, &*stats.name, &*stats.namespace),
+        (pod.id(), &*spec.name, spec.namespace_or_default())
+    );
     let containers: Vec<_> = stats.containers.iter().map(|one| &one.id).collect();
     ensure_eq!(containers, [main.id()]);
     ensure!(stats.containers.iter().all(|one| working_set(one).is_some()), "{:?}", stats.containers);

@@ -32,7 +32,7 @@ pub(in super::super) fn pod_launch(
 ) -> PodLaunch {
     PodLaunch {
         name: spec.name.clone(),
-        namespace: spec.namespace.clone(),
+        namespace: spec.namespace_or_default().to_owned(),
         uid: spec.uid.clone().unwrap_or_default(),
         attempt: spec.attempt,
         hostname: spec.hostname.clone(),

@@ -105,6 +105,7 @@ impl Daemons {
         let guard = RemovedAtTheEnd(self.work_dir.clone());
         let work_dir = self.work_dir.clone();
         Ok(Connected {
+            namespace: crate::NAMESPACE.to_owned(),
             driver: self.connect(&[]).await?,
             reconnect: self.reconnect(),
             connect_with: Ok(self.connect_with()),
