@@ -57,6 +57,7 @@ const ALWAYS: &[C] = &[
     C::ContainerMemoryLimit,
     C::ContainerSwapLimit,
     C::ContainerCpu,
+    C::ContainerCpuCgroup,
     C::ContainerCpuset,
     C::ContainerOomScore,
     C::ContainerLinuxCapabilities,

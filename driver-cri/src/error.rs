@@ -6,7 +6,7 @@ use runtime_core::{Error, ErrorKind, helpers::redact::redacted};
 use tonic::{Code, Status};
 
 /// What a code means, and whether the fault may go away by itself. Texts are not looked at: they are free to change. Pulls are
-/// the one exception, see `translate/pull_reason.rs`.
+/// the one exception, see `helpers::pull_failure`.
 ///
 /// containerd answers `Unknown` to most of what goes wrong. The facets then ask what is the matter, and come to a better
 /// kind; where that is impossible, the system tried and it can't work, which is `Failed`.

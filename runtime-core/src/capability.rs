@@ -106,7 +106,8 @@ capabilities! {
     ContainerCdiDevices = "container.cdi_devices", "Devices by CDI name.";
     ContainerMemoryLimit = "container.memory_limit", "Limit memory; the container is killed beyond it.";
     ContainerSwapLimit = "container.swap_limit", "Limit swap.";
-    ContainerCpu = "container.cpu", "Processor shares and limits.";
+    ContainerCpu = "container.cpu", "Ask for processor time, and limit it.";
+    ContainerCpuCgroup = "container.cpu_cgroup", "Shares, quota and period of processors, exactly as the kernel has them.";
     ContainerCpuset = "container.cpuset", "Choose processors and memory nodes.";
     ContainerOomScore = "container.oom_score", "Who is killed first when memory runs out.";
     ContainerHugepages = "container.hugepages", "Limit huge pages.";

@@ -248,9 +248,9 @@ fn of_resources(path: &dyn Display, resources: &Resources, visit: Visit<'_>) {
         hugepage_limits,
         unified,
     } = linux;
-    need(visit, cpu_period.is_some(), C::ContainerCpu, &format_args!("{path}.linux.cpuPeriod"));
-    need(visit, cpu_quota.is_some(), C::ContainerCpu, &format_args!("{path}.linux.cpuQuota"));
-    need(visit, cpu_shares.is_some(), C::ContainerCpu, &format_args!("{path}.linux.cpuShares"));
+    need(visit, cpu_period.is_some(), C::ContainerCpuCgroup, &format_args!("{path}.linux.cpuPeriod"));
+    need(visit, cpu_quota.is_some(), C::ContainerCpuCgroup, &format_args!("{path}.linux.cpuQuota"));
+    need(visit, cpu_shares.is_some(), C::ContainerCpuCgroup, &format_args!("{path}.linux.cpuShares"));
     need(visit, memory_limit.is_some(), C::ContainerMemoryLimit, &format_args!("{path}.linux.memoryLimit"));
     need(
         visit,

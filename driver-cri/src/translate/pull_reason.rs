@@ -1,140 +1,30 @@
 //! Why a pull failed, as a kind.
 //!
-//! CRI has names for two reasons, which its kubelet reads at the beginning of the message, and no codes: containerd and CRI-O
-//! answer `Unknown` to nearly every pull that fails. So this table is the one place where wharf looks at a runtime's words.
-//! It only tells kinds of failure apart: nothing here makes a failure a success, or decides what the driver does to the
-//! system. Words that it doesn't know leave `Failed`, with the runtime's message as it is.
-//!
-//! The words are those of containerd 1.6, 1.7 and 2.x, of CRI-O (containers/image), and of Go's network library below both.
+//! containerd and CRI-O answer `Unknown` to nearly every pull that fails, so that the code alone says little. What their words say
+//! is in [`pull_failure`](runtime_core::helpers::pull_failure).
 
-use runtime_core::ErrorKind;
+use runtime_core::{
+    ErrorKind,
+    helpers::pull_failure::{PullFailure, by_words},
+};
 use tonic::Code;
 
-/// What a failed pull means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reason {
-    pub(crate) kind: ErrorKind,
-    /// Whether it may go away by itself.
-    pub(crate) transient: bool,
-    /// CRI's own name for it.
-    pub(crate) name: Option<&'static str>,
-}
-
-/// Words that tell a reason, each as a whole text between `": "`, or anywhere.
-enum Words {
-    /// One of CRI's names. The kubelet looks for them at the beginning; CRI-O puts them behind what it was doing.
-    Name(&'static str),
-    /// Any of these, anywhere in the message.
-    Any(&'static [&'static str]),
-}
-
-/// The first row that fits counts.
-const TABLE: &[(Words, ErrorKind, bool)] = &[
-    (Words::Name("SignatureValidationFailed"), ErrorKind::Failed, false),
-    (Words::Name("RegistryUnavailable"), ErrorKind::Unavailable, true),
-    // What came isn't what its digest says.
-    (
-        Words::Any(&["unexpected commit digest", "Digest did not match", "does not match digest"]),
-        ErrorKind::Failed,
-        false,
-    ),
-    // The registry was reached, and isn't trusted or doesn't speak TLS. Trying again changes nothing.
-    (
-        Words::Any(&["x509: ", ": tls: ", "server gave HTTP response to HTTPS client"]),
-        ErrorKind::Failed,
-        false,
-    ),
-    // The registry's own statuses, as Go writes them, then the error codes of the distribution specification.
-    (Words::Any(&["401 Unauthorized"]), ErrorKind::Unauthenticated, false),
-    (Words::Any(&["403 Forbidden"]), ErrorKind::PermissionDenied, false),
-    (Words::Any(&["404 Not Found"]), ErrorKind::NotFound, false),
-    (
-        Words::Any(&[
-            "408 Request Timeout",
-            "429 Too Many Requests",
-            "500 Internal Server Error",
-            "502 Bad Gateway",
-            "503 Service Unavailable",
-            "504 Gateway Timeout",
-        ]),
-        ErrorKind::Unavailable,
-        true,
-    ),
-    // A token that opens something else: Docker Hub says so of what isn't there, too.
-    (
-        Words::Any(&[
-            "insufficient_scope: ",
-            "pull access denied",
-            "requested access to the resource is denied",
-        ]),
-        ErrorKind::PermissionDenied,
-        false,
-    ),
-    (Words::Any(&[": denied: "]), ErrorKind::PermissionDenied, false),
-    (
-        Words::Any(&[
-            ": unauthorized: ",
-            "authentication required",
-            "invalid username/password",
-            "failed to fetch anonymous token",
-            "no basic auth credentials",
-        ]),
-        ErrorKind::Unauthenticated,
-        false,
-    ),
-    (Words::Any(&["manifest unknown", "name unknown", "blob unknown"]), ErrorKind::NotFound, false),
-    (Words::Any(&["toomanyrequests: "]), ErrorKind::Unavailable, true),
-    // Full disks are told by the kernel's words.
-    (Words::Any(&["no space left on device", "disk quota exceeded"]), ErrorKind::ResourceExhausted, false),
-    // Nobody there, or gone in the middle.
-    (
-        Words::Any(&[
-            "dial tcp",
-            "no such host",
-            "server misbehaving",
-            "connection refused",
-            "connection reset by peer",
-            "broken pipe",
-            "network is unreachable",
-            "no route to host",
-            "i/o timeout",
-            "TLS handshake timeout",
-            "Client.Timeout exceeded",
-            "context deadline exceeded",
-            "transport connection broken",
-            "unexpected EOF",
-            ": EOF",
-        ]),
-        ErrorKind::Unavailable,
-        true,
-    ),
-];
-
 /// What a pull's failure means, by its code and message.
-pub(crate) fn pull_reason(code: Code, message: &str) -> Reason {
+pub(crate) fn pull_reason(code: Code, message: &str) -> PullFailure {
     let (kind, transient) = crate::error::kind_of(code);
-    let coded = Reason { kind, transient, name: None };
+    let coded = PullFailure { kind, transient, name: None };
     match code {
         Code::Unknown | Code::Internal => by_words(message).unwrap_or(coded),
         // The precondition that failed is that the content is what its digest says.
-        Code::FailedPrecondition => by_words(message).unwrap_or(Reason { kind: ErrorKind::Failed, ..coded }),
+        Code::FailedPrecondition => {
+            by_words(message).unwrap_or(PullFailure { kind: ErrorKind::Failed, ..coded })
+        }
         // The call has no deadline and nobody cancelled it: the runtime's own patience with the registry ended.
         Code::Cancelled | Code::DeadlineExceeded => {
-            Reason { kind: ErrorKind::Unavailable, transient: true, name: None }
+            PullFailure { kind: ErrorKind::Unavailable, transient: true, name: None }
         }
         _ => coded,
     }
-}
-
-fn by_words(message: &str) -> Option<Reason> {
-    TABLE.iter().find_map(|(words, kind, transient)| {
-        let name = match words {
-            Words::Name(name) if message.split(": ").any(|part| part == *name) => Some(*name),
-            Words::Any(any) if any.iter().any(|word| message.contains(word)) => None,
-            _ => return None,
-        };
-        Some(Reason { kind: *kind, transient: *transient, name })
-    })
 }
 
 #[cfg(test)]
@@ -323,7 +213,11 @@ mod tests {
             ),
             ("NoSignatureValidationFailed: x", K::Failed, false, None),
         ] {
-            assert_eq!(pull_reason(Code::Unknown, message), Reason { kind, transient, name }, "{message}");
+            assert_eq!(
+                pull_reason(Code::Unknown, message),
+                PullFailure { kind, transient, name },
+                "{message}"
+            );
         }
     }
 

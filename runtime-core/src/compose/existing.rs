@@ -53,7 +53,7 @@ impl Taken {
 pub(super) async fn adoptable<P: PodParts>(parts: &P, cx: &Context, spec: &PodSpec) -> Result<Option<Taken>> {
     let named = named(parts, cx, spec).await?;
     let Some(pod) = named.into_iter().max_by_key(|pod| (pod.running, pod.attempt)) else { return Ok(None) };
-    if !mark::is_of_pod(&pod.marks, spec, spec.attempt)? {
+    if !Mark::is_of_pod(&pod.marks, spec, spec.attempt)? {
         return Err(refused(spec, &pod.id, "it was made from another spec"));
     }
     if !pod.running {

@@ -23,7 +23,10 @@ pub struct Mark {
 
 impl Mark {
     /// The mark of a pod made from `spec` with all its containers, of the attempt that the caller asked for.
-    pub(super) fn of_pod(spec: &PodSpec, asked_attempt: u32) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the spec can't be written as JSON.
+    pub fn of_pod(spec: &PodSpec, asked_attempt: u32) -> Result<Self> {
         let id = new_id();
         let digest = digest(&id, &asked(spec, asked_attempt))?;
         Ok(Self { id, digest, asked_attempt: (spec.attempt != asked_attempt).then_some(asked_attempt) })
@@ -34,6 +37,19 @@ impl Mark {
         let id = new_id();
         let digest = digest(&id, spec)?;
         Ok(Self { id, digest, asked_attempt: None })
+    }
+
+    /// Whether an object with these labels or annotations, all that it has, was made from this pod spec, whose caller asked
+    /// for this attempt.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the spec can't be written as JSON.
+    pub fn is_of_pod(
+        annotations: &BTreeMap<String, String>,
+        spec: &PodSpec,
+        asked_attempt: u32,
+    ) -> Result<bool> {
+        is_of(annotations, &asked(spec, asked_attempt))
     }
 
     /// A text that no other create has.
@@ -56,15 +72,6 @@ impl Mark {
             .chain(asked)
             .map(|(key, value)| (key.to_owned(), value))
     }
-}
-
-/// Whether an object with these marks was made from this pod spec.
-pub(super) fn is_of_pod(
-    marks: &BTreeMap<String, String>,
-    spec: &PodSpec,
-    asked_attempt: u32,
-) -> Result<bool> {
-    is_of(marks, &asked(spec, asked_attempt))
 }
 
 /// Whether an object with these marks was made from this container spec.
@@ -117,13 +124,13 @@ mod tests {
     fn what_was_made_from_a_spec_is_known_again() {
         let mark = Mark::of_pod(&spec("1"), 0).unwrap();
         let told = marks::own(mark.annotations());
-        assert!(is_of_pod(&told, &spec("1"), 0).unwrap());
+        assert!(Mark::is_of_pod(&told, &spec("1"), 0).unwrap());
         let secret = RegistryCredentials::basic("registry", "me", "hunter2");
-        assert!(is_of_pod(&told, &spec("1").with_pull_secret(secret), 0).unwrap());
+        assert!(Mark::is_of_pod(&told, &spec("1").with_pull_secret(secret), 0).unwrap());
         for other in [spec("2"), spec("1").with_label("a", "b"), PodSpec::new("p")] {
-            assert!(!is_of_pod(&told, &other, 0).unwrap(), "{other:?}");
+            assert!(!Mark::is_of_pod(&told, &other, 0).unwrap(), "{other:?}");
         }
-        assert!(!is_of_pod(&BTreeMap::new(), &spec("1"), 0).unwrap());
+        assert!(!Mark::is_of_pod(&BTreeMap::new(), &spec("1"), 0).unwrap());
         let container = &spec("1").containers[0];
         let told = marks::own(Mark::of_container(container).unwrap().annotations());
         assert!(is_of_container(&told, container).unwrap());
@@ -135,7 +142,7 @@ mod tests {
         let later = PodSpec { attempt: 3, ..spec("1") };
         let told = marks::own(Mark::of_pod(&later, 0).unwrap().annotations());
         assert_eq!(asked_attempt(&told), Some(0));
-        assert!(is_of_pod(&told, &spec("1"), 0).unwrap());
+        assert!(Mark::is_of_pod(&told, &spec("1"), 0).unwrap());
         let first = marks::own(Mark::of_pod(&spec("1"), 0).unwrap().annotations());
         assert_eq!(asked_attempt(&first), None);
     }

@@ -16,6 +16,7 @@ pub mod local_url;
 pub mod memory;
 pub mod name;
 pub mod no_progress;
+pub mod pull_failure;
 pub mod pull_policy;
 pub mod quantity;
 pub mod redact;

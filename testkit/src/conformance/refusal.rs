@@ -324,10 +324,8 @@ fn ask_for(pod: &mut PodSpec, capability: Capability) {
         C::ContainerCdiDevices => container.cdi_devices = vec!["vendor.test/class=one".to_owned()],
         C::ContainerMemoryLimit => container.resources.limits.memory = Some(Bytes::mib(64)),
         C::ContainerSwapLimit => container.resources.linux.memory_swap_limit = Some(SwapLimit::Unlimited),
-        C::ContainerCpu => {
-            container.resources.limits.cpu = Some(MilliCpu(500));
-            container.resources.linux.cpu_quota = Some(CpuQuota::Micros(50_000));
-        }
+        C::ContainerCpu => container.resources.limits.cpu = Some(MilliCpu(500)),
+        C::ContainerCpuCgroup => container.resources.linux.cpu_quota = Some(CpuQuota::Micros(50_000)),
         C::ContainerCpuset => container.resources.linux.cpuset_cpus = Some("0".to_owned()),
         C::ContainerOomScore => container.resources.linux.oom_score_adj = Some(900),
         C::ContainerHugepages => {

@@ -16,7 +16,7 @@ cases! { Resources;
     a_container_below_its_memory_limit_lives: proves [], needs [ContainerMemoryLimit, PodRun, ContainerLogs, ContainerStop];
     the_memory_limit_arrives: proves [], needs [ContainerMemoryLimit, PodRun, ExecSync, ContainerSwapLimit];
     requests_and_limits_of_processors_arrive: proves [ContainerCpu], needs [PodRun, ExecSync];
-    the_kernels_terms_arrive_exactly: proves [ContainerCpu], needs [PodRun, ExecSync];
+    the_kernels_terms_arrive_exactly: proves [ContainerCpuCgroup], needs [PodRun, ExecSync];
     processors_are_chosen: proves [ContainerCpuset], needs [PodRun, ExecSync];
     the_swap_limit_arrives: proves [ContainerSwapLimit], needs [PodRun, ExecSync, ContainerMemoryLimit];
     the_oom_score_arrives: proves [ContainerOomScore], needs [PodRun, ExecSync];

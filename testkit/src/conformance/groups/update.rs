@@ -14,10 +14,10 @@ use crate::conformance::{
 cases! { Resources;
     a_new_memory_limit_is_in_force: proves [ContainerUpdate], needs [PodRun, ContainerMemoryLimit, ContainerRootfs, ContainerStatus, ExecSync];
     a_raised_memory_limit_lets_more_be_taken: proves [ContainerUpdate], needs [PodRun, ContainerMemoryLimit, ContainerWait, ContainerCreate, ContainerStart];
-    new_processor_limits_are_in_force: proves [ContainerUpdate], needs [PodRun, ContainerCpu, ExecSync];
-    what_is_not_said_stays: proves [ContainerUpdate], needs [PodRun, ContainerCpu, ContainerMemoryLimit, ContainerSwapLimit, ExecSync];
+    new_processor_limits_are_in_force: proves [ContainerUpdate], needs [PodRun, ContainerCpu, ContainerCpuCgroup, ExecSync];
+    what_is_not_said_stays: proves [ContainerUpdate], needs [PodRun, ContainerCpu, ContainerCpuCgroup, ContainerMemoryLimit, ContainerSwapLimit, ExecSync];
     an_impossible_value_changes_nothing: proves [ContainerUpdate], needs [PodRun, ContainerMemoryLimit, ContainerStatus];
-    a_refused_update_leaves_processors_alone: proves [ContainerUpdate], needs [PodRun, ContainerCpu, ContainerMemoryLimit, ExecSync];
+    a_refused_update_leaves_processors_alone: proves [ContainerUpdate], needs [PodRun, ContainerCpu, ContainerCpuCgroup, ContainerMemoryLimit, ExecSync];
     what_cannot_be_updated_is_refused: proves [ContainerUpdate], needs [PodRun, ContainerOomScore];
     updates_of_what_does_not_run: proves [ContainerUpdate], needs [PodRun, ContainerMemoryLimit, ContainerStop, ContainerRemove, ContainerStatus];
 }
