@@ -4,9 +4,13 @@
 mod accept;
 #[cfg(feature = "full")]
 pub mod conformance;
+#[cfg(feature = "full")]
+mod connection;
 pub mod engine;
 #[cfg(feature = "full")]
 pub mod fake_cri;
+#[cfg(feature = "full")]
+pub mod fake_k8s;
 #[cfg(feature = "full")]
 pub mod fake_nydusd;
 #[cfg(feature = "full")]

@@ -8,7 +8,6 @@
 
 mod calls;
 mod cgroup;
-mod connection;
 mod container;
 mod events;
 mod exec;

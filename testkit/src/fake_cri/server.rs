@@ -16,10 +16,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Server;
 
 use super::Calls;
-use super::connection::Connection;
 use super::fake::Fake;
 use super::service::Service;
 use super::streaming::{StreamServer, StreamingOptions};
+use crate::connection::Connection;
 use crate::engine::Engine;
 
 /// What containerd sends and takes at most, unless it is configured otherwise.

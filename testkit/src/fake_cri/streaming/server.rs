@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Grant, attach, exec, ports};
 use crate::accept::accept;
-use crate::fake_cri::connection::Connection;
+use crate::connection::Connection;
 use crate::fake_cri::fake::Fake;
 use crate::streaming::client::Client;
 use crate::streaming::refusal::{Answer, Refusal, switch};

@@ -11,7 +11,7 @@ use tonic::transport::server::Connected;
 
 type Severed = Pin<Box<WaitForCancellationFutureOwned>>;
 
-pub(super) struct Connection<T> {
+pub(crate) struct Connection<T> {
     stream: T,
     /// One for each direction: they may be polled by different tasks, and each is to be woken.
     read_severed: Severed,
@@ -19,7 +19,7 @@ pub(super) struct Connection<T> {
 }
 
 impl<T> Connection<T> {
-    pub(super) fn new(stream: T, sever: CancellationToken) -> Self {
+    pub(crate) fn new(stream: T, sever: CancellationToken) -> Self {
         let severed = || Box::pin(sever.clone().cancelled_owned());
         Self { stream, read_severed: severed(), write_severed: severed() }
     }
