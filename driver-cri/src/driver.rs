@@ -19,7 +19,7 @@ use k8s_cri::v1 as cri;
 use runtime_core::helpers::docker_config::DockerConfigFile;
 use runtime_core::{
     Call, Capabilities, Container, Context, Driver, DriverInfo, Error, ErrorKind, Exec, Health, ImageStore,
-    Janitor, Leftover, Object, Pod, Result, admit, compose,
+    Janitor, Leftover, Object, Pod, Result, admit, compose, emulation::KnownHelpers,
 };
 use tokio_util::task::TaskTracker;
 use tonic::Code;
@@ -30,7 +30,6 @@ use crate::{
     client::Client,
     config::{Config, Endpoint},
     content::ContentStore,
-    emulation::Helpers,
     error::Refusal,
     host_process::Claims,
     process,
@@ -62,7 +61,7 @@ struct Inner {
     docker_config: Option<DockerConfigFile>,
     /// The runtime has said that it has no events of its own.
     has_no_events: AtomicBool,
-    helpers: Helpers,
+    helpers: KnownHelpers,
     content: Option<Arc<ContentStore>>,
 }
 
@@ -110,7 +109,7 @@ pub async fn connect(config: Config) -> Result<CriDriver> {
         pulls: Pulls::default(),
         docker_config,
         has_no_events: AtomicBool::new(false),
-        helpers: Helpers::default(),
+        helpers: KnownHelpers::default(),
         content,
     })))
 }
@@ -180,7 +179,7 @@ impl CriDriver {
     }
 
     /// What of ours containers have.
-    pub(crate) fn helpers(&self) -> &Helpers {
+    pub(crate) fn helpers(&self) -> &KnownHelpers {
         &self.0.helpers
     }
 

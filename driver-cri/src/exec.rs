@@ -6,14 +6,13 @@ use async_trait::async_trait;
 use k8s_cri::v1 as cri;
 use runtime_core::{
     AttachOptions, Call, ContainerId, Context, Error, ErrorKind, Exec, ExecOutput, ExecSession, ExitCause,
-    ExitStatus, Result, SessionControl, spec::ExecSpec,
+    ExitStatus, Result, SessionControl, emulation::emulated_field, spec::ExecSpec,
 };
 use tonic::Code;
 
 use crate::{
     container::{is_running, missing},
     driver::CriDriver,
-    emulation,
     error::Refusal,
     stop::whole_seconds,
     streaming::{self, Wanted},
@@ -33,7 +32,7 @@ impl Exec for CriDriver {
         if !self.may_be_container(cx, id.as_str()).await? {
             return Err(missing(id));
         }
-        if spec.tty || emulation::emulated_field(spec).is_some() {
+        if spec.tty || emulated_field(spec).is_some() {
             // CRI's own call knows none of these.
             return self.collect(cx, id, spec).await;
         }
@@ -83,7 +82,7 @@ impl CriDriver {
                 let wanted = Wanted { stdin: spec.stdin, stdin_ends: true, tty: spec.tty, has_kill: false };
                 let session = streaming::exec(self, cx, id, &spec.command, wanted).await?;
                 if let Some(size) = spec.terminal_size {
-                    session.remote.resize(size).await?;
+                    session.remote().resize(size).await?;
                 }
                 session.into_session()
             }

@@ -15,12 +15,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+use remotecommand::Kill;
 use runtime_core::{ContainerId, Context, Error, ErrorKind, Result, helpers::signal::Signal};
 use rustix::process::pidfd_send_signal;
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{config::Endpoint, driver::CriDriver, process, streaming::Kill, wait};
+use crate::{config::Endpoint, driver::CriDriver, process, wait};
 
 /// How long a runtime may take to start a command's process.
 const START_TIMEOUT: Duration = Duration::from_secs(10);

@@ -10,28 +10,20 @@ use hyper::{
     header::{CONNECTION, HOST, UPGRADE},
 };
 use hyper_util::rt::TokioIo;
+use remotecommand::Socket;
 use runtime_core::{Error, ErrorKind};
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{self, ClientRequestBuilder, http::Uri, protocol::WebSocketConfig},
+    client_async_with_config,
+    tungstenite::{self, ClientRequestBuilder, http::Uri},
 };
 
 use super::address::Address;
 use crate::error::unreachable;
 
-/// Version 5 of the channel protocol: it can end one channel.
-pub(super) const VERSION_5: &str = "v5.channel.k8s.io";
-
-/// Version 4: how a command ended is told as data.
-pub(super) const VERSION_4: &str = "v4.channel.k8s.io";
-
 /// How SPDY servers are told the version of what runs over it.
 const STREAM_VERSION: &str = "x-stream-protocol-version";
-
-/// Frames of runtimes have 32 KiB, and none needs more. One has to be in memory as a whole.
-const MAX_FRAME_BYTES: usize = 4 << 20;
 
 /// The most of a refusal's text that is taken.
 const MAX_REFUSAL_BYTES: usize = 2048;
@@ -59,16 +51,14 @@ impl From<Refused> for Error {
 pub(super) async fn web_socket(
     address: &Address,
     offers: &[&'static str],
-) -> Result<(WebSocketStream<TcpStream>, &'static str), Refused> {
+) -> Result<(Socket<TcpStream>, &'static str), Refused> {
     let uri: Uri = format!("ws://{}{}", address.authority(), address.path())
         .parse()
         .map_err(|_| protocol("the runtime answered with a streaming URL that can't be read"))?;
     let request = offers
         .iter()
         .fold(ClientRequestBuilder::new(uri), |request, &offer| request.with_sub_protocol(offer));
-    let config = WebSocketConfig::default()
-        .max_frame_size(Some(MAX_FRAME_BYTES))
-        .max_message_size(Some(MAX_FRAME_BYTES));
+    let config = remotecommand::config();
     let opening = client_async_with_config(request, connect(address).await?, Some(config));
     let (socket, response) = opening.await.map_err(|error| match error {
         tungstenite::Error::Http(response) => {

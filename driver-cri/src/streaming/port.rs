@@ -3,15 +3,18 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context as Task, Poll, ready},
     time::Duration,
 };
 
 use ::spdy::{Connection, ReadHalf, Stream};
-use bytes::{Buf, Bytes};
-use futures::{StreamExt, future::BoxFuture};
+use futures::future::BoxFuture;
 use k8s_cri::v1 as cri;
+use remotecommand::{
+    VERSION_4,
+    keep_alive::InputCount,
+    port::{self, MAX_REASON_BYTES, not_forwarded},
+};
 use runtime_core::{Context, Error, ErrorKind, Object, PodId, PodPhase, PortStream, Result};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
@@ -22,11 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     address::Address,
     dialect::Way,
-    handshake::{self, Refused, VERSION_4},
-    input::{self, Input},
-    keep_alive::InputCount,
-    messages::{Listener, Lost, Sending, Socket, listen},
-    queue::{self, queue},
+    handshake::{self, Refused},
     spdy::{keep_alive, no_stream},
 };
 use crate::{driver::CriDriver, error::Refusal, translate::status};
@@ -34,17 +33,8 @@ use crate::{driver::CriDriver, error::Refusal, translate::status};
 /// How SPDY servers know what the streams are for.
 const PROTOCOL: &str = "portforward.k8s.io";
 
-const DATA: u8 = 0;
-const ERROR: u8 = 1;
-
-/// What each channel begins with over WebSocket.
-const PORT_BYTES: usize = size_of::<u16>();
-
 /// How long after the end of the data a server may take to give a reason for it.
 const REASON_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The most of a server's reason that is taken.
-const MAX_REASON_BYTES: usize = 4096;
 
 /// Connects to a port of a pod.
 pub(crate) async fn forward(driver: &CriDriver, cx: &Context, id: &PodId, port: u16) -> Result<PortStream> {
@@ -93,7 +83,7 @@ async fn connect(way: Way, address: &Address, port: u16) -> Result<PortStream, R
         return over_spdy(connection, port).await.map(PortStream::new).map_err(Refused::Server);
     }
     let (socket, _) = handshake::web_socket(address, &[VERSION_4]).await?;
-    Ok(PortStream::new(over_web_socket(socket)))
+    Ok(PortStream::new(port::open(socket)))
 }
 
 struct OverSpdy {
@@ -161,88 +151,4 @@ impl AsyncWrite for OverSpdy {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.data).poll_shutdown(cx)
     }
-}
-
-struct OverWebSocket {
-    read: queue::Receiver,
-    write: Input,
-    _tasks: [AbortOnDropHandle<()>; 2],
-}
-
-fn over_web_socket(socket: Socket) -> OverWebSocket {
-    let (sink, source) = socket.split();
-    let count = Arc::new(InputCount::default());
-    let (data, read) = queue();
-    let (write, input) = input::input(false);
-    let send =
-        Sending { sink, input: Some(input), sizes: None, ends: false, count: Arc::clone(&count) }.run();
-    let receive = async move {
-        let mut port = Port { data, skip: [PORT_BYTES; 2], reason: Vec::new() };
-        match listen(source, &count, &mut port).await {
-            Err(Lost::Closed) if port.reason.is_empty() => port.data.end(),
-            Err(Lost::Closed) => port.data.fail(not_forwarded(&port.reason).to_string()),
-            // Dropped, the queue is broken.
-            _ => {}
-        }
-    };
-    let _tasks = [tokio::spawn(receive), tokio::spawn(send)].map(AbortOnDropHandle::new);
-    OverWebSocket { read, write, _tasks }
-}
-
-struct Port {
-    data: queue::Sender,
-    /// What is left of the ports with which the channels begin.
-    skip: [usize; 2],
-    reason: Vec<u8>,
-}
-
-impl Listener for Port {
-    type End = std::convert::Infallible;
-
-    async fn take(&mut self, mut message: Bytes) -> Option<Self::End> {
-        if message.is_empty() {
-            return None;
-        }
-        let channel = message.get_u8();
-        if let Some(skip) = self.skip.get_mut(usize::from(channel)) {
-            let skipped = message.len().min(*skip);
-            message.advance(skipped);
-            *skip -= skipped;
-        }
-        match channel {
-            DATA => self.data.send(message).await,
-            ERROR if self.reason.len() < MAX_REASON_BYTES => self.reason.extend_from_slice(&message),
-            _ => {}
-        }
-        None
-    }
-}
-
-impl AsyncRead for OverWebSocket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Task<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for OverWebSocket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.write).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.write).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.write).poll_shutdown(cx)
-    }
-}
-
-fn not_forwarded(reason: &[u8]) -> io::Error {
-    let reason = String::from_utf8_lossy(&reason[..reason.len().min(MAX_REASON_BYTES)]);
-    io::Error::other(format!("the port could not be reached: {}", reason.trim()))
 }

@@ -2,21 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
+use futures::FutureExt;
 use k8s_cri::v1 as cri;
-use runtime_core::{
-    AttachOptions, ContainerId, Context, Error, ErrorKind, ExecSession, ExitStatus, Operation, Result,
-    SessionControl, TerminalSize, helpers::signal::Signal,
-};
+use remotecommand::{Attached, Channels, Kill, Parts, RawSession, VERSION_4, VERSION_5};
+use runtime_core::{AttachOptions, ContainerId, Context, Error, ErrorKind, ExecSession, Result};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     address::Address,
     dialect::Way,
-    handshake::{self, Refused, VERSION_4, VERSION_5},
-    remote::{Channels, Ended, Input, Kill, Output, Parts, Remote},
+    handshake::{self, Refused},
     spdy,
-    terminal_input::TerminalInput,
-    websocket,
+    untold::Untold,
 };
 use crate::{
     container::{is_running, missing},
@@ -36,55 +33,16 @@ pub(crate) struct Wanted {
     pub(crate) stdin_ends: bool,
     /// A terminal; then there is no standard error.
     pub(crate) tty: bool,
-    /// The caller knows a way of its own to the command's process, and gives it by [`Remote::kill_with`]. Else the process
+    /// The caller knows a way of its own to the command's process, and gives it by
+    /// [`Remote::kill_with`](remotecommand::Remote::kill_with). Else the process
     /// is looked for on this host, and commands that are the same start one after the other in a container.
     pub(crate) has_kill: bool,
 }
 
-/// A running command. When it is dropped, the command is ended.
-pub(crate) struct RawSession {
-    pub(crate) stdin: Option<Input>,
-    pub(crate) stdout: Output,
-    pub(crate) stderr: Option<Output>,
-    pub(crate) remote: Arc<Remote>,
-}
-
-impl RawSession {
-    fn new(parts: Parts, driver: &CriDriver, wanted: Wanted, kill: Option<Arc<dyn Kill>>) -> Self {
-        let Parts { stdin, stdout, stderr, link } = parts;
-        let stdin = match stdin {
-            Some(stdin) if wanted.tty => {
-                let stdin = TerminalInput::new(stdin, link.ended.clone());
-                // Dropped, it ends at once.
-                wanted.stdin.then(|| Box::pin(stdin) as Input)
-            }
-            stdin => stdin,
-        };
-        let remote = Remote::new(link, kill, driver.tasks().clone());
-        Self { stdin, stdout, stderr, remote }
+impl Wanted {
+    fn channels(self) -> Channels {
+        Channels { stdin: self.stdin, tty: self.tty }
     }
-
-    /// The session for the caller.
-    pub(crate) fn into_session(self) -> ExecSession {
-        let Self { stdin, stdout, stderr, remote } = self;
-        with_streams(remote, stdin, stdout, stderr)
-    }
-}
-
-fn with_streams(
-    control: impl SessionControl,
-    stdin: Option<Input>,
-    stdout: Output,
-    stderr: Option<Output>,
-) -> ExecSession {
-    let mut session = ExecSession::new(control).with_stdout(stdout);
-    if let Some(stdin) = stdin {
-        session = session.with_stdin(stdin);
-    }
-    if let Some(stderr) = stderr {
-        session = session.with_stderr(stderr);
-    }
-    session
 }
 
 /// Starts a command in a container.
@@ -95,8 +53,7 @@ pub(crate) async fn exec(
     command: &[String],
     wanted: Wanted,
 ) -> Result<RawSession> {
-    // A terminal has input always; see `terminal_input`.
-    let channels = Channels { stdin: wanted.stdin || wanted.tty, tty: wanted.tty };
+    let channels = wanted.channels().to_ask_for();
     let ways = driver.dialects().ways(wanted.stdin && wanted.stdin_ends && !wanted.tty);
     let request = cri::ExecRequest {
         container_id: id.as_str().to_owned(),
@@ -133,7 +90,7 @@ pub(crate) async fn attach(
         return Err(Error::new(ErrorKind::InvalidState, "the container has no input"));
     }
     let wanted = Wanted { stdin: options.stdin, stdin_ends: true, tty: config.tty, has_kill: true };
-    let channels = Channels { stdin: wanted.stdin, tty: wanted.tty };
+    let channels = wanted.channels();
     let ways = driver.dialects().ways_to_attach(wanted.stdin && !wanted.tty, config.stdin);
     let request = cri::AttachRequest {
         container_id: id.as_str().to_owned(),
@@ -148,10 +105,14 @@ pub(crate) async fn attach(
             Err(refusal) => Err(driver.why_no_exec(refusal, cx, id).await),
         }
     };
-    let RawSession { stdin, stdout, stderr, remote } =
-        open(driver, cx, &ways, (wanted, channels), url, None).await?;
-    let control = Attached { remote, driver: driver.clone(), id: id.clone() };
-    Ok(with_streams(control, stdin, stdout, stderr))
+    let session = open(driver, cx, &ways, (wanted, channels), url, None).await?;
+    let (driver, id) = (driver.clone(), id.clone());
+    let exit = move || {
+        let (driver, id) = (driver.clone(), id.clone());
+        async move { wait::for_exit(&driver, &Context::background(), id.as_str()).await }.boxed()
+    };
+    let control = Attached::new(Arc::clone(session.remote()), exit);
+    Ok(session.with_control(control))
 }
 
 /// What a runtime says of how a container was made.
@@ -198,12 +159,17 @@ where
             let (driver, search) = (driver.clone(), search.clone());
             async move {
                 let connecting = connect(&driver, way, &address, channels);
-                let parts = match tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await {
+                let (parts, untold) = match tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await {
                     Ok(parts) => parts?,
                     Err(_) => return Err(Refused::Server(no_handshake())),
                 };
                 let kill = search.map(|search| Arc::new(search.start(turn)) as Arc<dyn Kill>);
-                Ok(RawSession::new(parts, &driver, wanted, kill))
+                let session = RawSession::new(parts, wanted.channels(), kill, driver.tasks().clone());
+                if let Some(untold) = untold {
+                    let watch = tokio::spawn(untold.watch(Arc::downgrade(session.remote())));
+                    session.remote().watched_by(AbortOnDropHandle::new(watch));
+                }
+                Ok(session)
             }
         });
         let opened = cx.run(async { opening.await.map_err(|_| no_handshake()) }).await?;
@@ -228,7 +194,7 @@ async fn connect(
     way: Way,
     address: &Address,
     channels: Channels,
-) -> Result<Parts, Refused> {
+) -> Result<(Parts, Option<Untold>), Refused> {
     let offers: &[_] = match way {
         Way::WebSocket5 => &[VERSION_5],
         Way::WebSocket => &[VERSION_5, VERSION_4],
@@ -241,43 +207,10 @@ async fn connect(
     if way == Way::WebSocket {
         driver.dialects().learn_version(chosen == VERSION_5);
     }
-    Ok(websocket::start(socket, channels, chosen == VERSION_5))
+    Ok((remotecommand::start(socket, channels, chosen == VERSION_5), None))
 }
 
 fn no_handshake() -> Error {
     let message = "the runtime's streaming server didn't finish the handshake";
     Error::new(ErrorKind::Unavailable, message).transient()
-}
-
-/// The control of an attached container.
-struct Attached {
-    remote: Arc<Remote>,
-    driver: CriDriver,
-    id: ContainerId,
-}
-
-#[async_trait]
-impl SessionControl for Attached {
-    async fn resize(&self, size: TerminalSize) -> Result<()> {
-        self.remote.resize(size).await
-    }
-
-    async fn signal(&self, _: Signal) -> Result<()> {
-        Err(Error::unsupported(Operation::ExecAttach))
-    }
-
-    async fn wait(&self) -> Result<ExitStatus> {
-        match self.remote.ended().await {
-            Ended::Told(_) => wait::for_exit(&self.driver, &Context::background(), self.id.as_str()).await,
-            Ended::Lost(_) | Ended::Untold => self.remote.wait().await,
-        }
-    }
-
-    fn end(&self) {
-        self.remote.end();
-    }
-
-    fn time_is_up(&self) {
-        self.remote.time_is_up();
-    }
 }

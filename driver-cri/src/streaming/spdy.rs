@@ -10,6 +10,11 @@ use std::{
 
 use ::spdy::{Connection, ReadHalf, WriteHalf};
 use futures::future::{BoxFuture, join_all};
+use remotecommand::{
+    Channels, Ended, Link, Parts, broken,
+    channels::{self as wire, MAX_STATUS_BYTES, WAITING_SIZES},
+    keep_alive::{INTERVAL, InputCount, MAX_MISSED},
+};
 use runtime_core::{Error, ErrorKind, Result, TerminalSize, helpers::remote_status::RemoteStatus};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -18,16 +23,11 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    channels as wire,
-    keep_alive::{INTERVAL, InputCount, MAX_MISSED},
-    queue,
-    remote::{Channels, Ended, Link, MAX_STATUS_BYTES, Parts, WAITING_SIZES},
-    untold::{Untold, tell},
-};
+use super::untold::{Untold, tell};
 
-/// Starts a session. The server begins when it has all the streams that the runtime was asked for.
-pub(super) async fn start(connection: Connection, channels: Channels) -> Result<Parts> {
+/// Starts a session. The server begins when it has all the streams that the runtime was asked for. An input can keep the
+/// runtime from telling the end, which [`Untold`] notices.
+pub(super) async fn start(connection: Connection, channels: Channels) -> Result<(Parts, Option<Untold>)> {
     let count = Arc::new(InputCount::default());
     let (ended, told) = watch::channel(None);
     // Halves that nothing goes through are kept: a stream of which one half is gone is reset with the other.
@@ -75,8 +75,10 @@ pub(super) async fn start(connection: Connection, channels: Channels) -> Result<
         let send = async move { drop(send_sizes(stream, sizes).await) };
         tasks.push(AbortOnDropHandle::new(tokio::spawn(send)));
     }
-    let link = Link { ended: told, untold, resize, spdy: Some(connection), _tasks: tasks };
-    Ok(Parts { stdin, stdout, stderr, link })
+    let link = Link::new(told, tasks)
+        .with_sizes(resize)
+        .with_farewell(async move { connection.close().await });
+    Ok((Parts { stdin, stdout, stderr, link }, untold))
 }
 
 #[derive(Default)]
@@ -216,7 +218,7 @@ impl AsyncRead for Output {
         match &mut this.end {
             Some(end) => {
                 let whole = ready!(end.as_mut().poll(cx));
-                let again = if whole.is_ok() { Ok(()) } else { Err(queue::broken()) };
+                let again = if whole.is_ok() { Ok(()) } else { Err(broken()) };
                 this.end = Some(Box::pin(std::future::ready(again)));
                 Poll::Ready(whole)
             }
@@ -229,6 +231,6 @@ impl AsyncRead for Output {
 async fn whole(mut told: watch::Receiver<Option<Ended>>) -> io::Result<()> {
     match told.wait_for(Option::is_some).await.as_deref() {
         Ok(Some(Ended::Told(_))) => Ok(()),
-        _ => Err(queue::broken()),
+        _ => Err(broken()),
     }
 }

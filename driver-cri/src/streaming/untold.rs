@@ -7,12 +7,11 @@
 
 use std::{sync::Weak, time::Duration};
 
+use remotecommand::{Ended, Remote};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
-
-use super::remote::{Ended, Remote};
 
 /// How long after the outputs the status may come, which mostly takes less than a millisecond, and how long after the process
 /// is seen to be gone.

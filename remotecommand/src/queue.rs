@@ -13,10 +13,10 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// From how many bytes that nobody has read the sender waits.
-pub(super) const LIMIT_BYTES: usize = 256 << 10;
+pub(crate) const LIMIT_BYTES: usize = 256 << 10;
 
 /// Makes a queue.
-pub(super) fn queue() -> (Sender, Receiver) {
+pub(crate) fn queue() -> (Sender, Receiver) {
     let shared = Arc::new(Mutex::new(State::default()));
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
@@ -41,10 +41,10 @@ enum End {
 type Shared = Arc<Mutex<State>>;
 
 /// The connection's end. Dropped before [`end`](Self::end), it leaves the stream broken.
-pub(super) struct Sender(Shared);
+pub(crate) struct Sender(Shared);
 
 /// The reader's end. When it is dropped, what still comes is thrown away.
-pub(super) struct Receiver(Shared);
+pub(crate) struct Receiver(Shared);
 
 fn lock(shared: &Shared) -> MutexGuard<'_, State> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,7 +52,7 @@ fn lock(shared: &Shared) -> MutexGuard<'_, State> {
 
 impl Sender {
     /// Hands bytes over, once there is room.
-    pub(super) async fn send(&mut self, chunk: Bytes) {
+    pub(crate) async fn send(&mut self, chunk: Bytes) {
         if chunk.is_empty() {
             return;
         }
@@ -74,12 +74,12 @@ impl Sender {
     }
 
     /// Says that this was all.
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         lock(&self.0).end = Some(End::Whole);
     }
 
     /// Says why there is no more.
-    pub(super) fn fail(self, reason: String) {
+    pub(crate) fn fail(self, reason: String) {
         lock(&self.0).end = Some(End::Broken(Some(reason)));
     }
 }
@@ -148,7 +148,8 @@ fn wake(waker: &mut Option<Waker>) {
 }
 
 /// What a stream ends with whose connection was lost, or given up.
-pub(super) fn broken() -> io::Error {
+#[must_use]
+pub fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the connection ended before the stream did")
 }
 

@@ -10,24 +10,33 @@ use futures::{
 use runtime_core::TerminalSize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error, Message},
+    tungstenite::{Error, Message, protocol::WebSocketConfig},
 };
 
-use super::{
+use crate::{
     channels::{self, RESIZE, STDIN},
     keep_alive::{INTERVAL, InputCount, PATIENCE},
 };
 
-pub(super) type Socket<S = TcpStream> = WebSocketStream<S>;
+/// A WebSocket over any connection.
+pub type Socket<S> = WebSocketStream<S>;
+
+/// Frames of servers have 32 KiB, and none needs more. One has to be in memory as a whole.
+const MAX_FRAME_BYTES: usize = 4 << 20;
+
+/// How a WebSocket is to be opened: no frame in it may be so long that memory is in danger.
+#[must_use]
+pub fn config() -> WebSocketConfig {
+    WebSocketConfig::default().max_frame_size(Some(MAX_FRAME_BYTES)).max_message_size(Some(MAX_FRAME_BYTES))
+}
 
 /// What becomes of the messages that come in.
-pub(super) trait Listener: Send {
+pub(crate) trait Listener: Send {
     /// What the last message says.
     type End;
 
@@ -37,7 +46,7 @@ pub(super) trait Listener: Send {
 
 /// Why no message was the last.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Lost {
+pub(crate) enum Lost {
     /// The other side closed the connection in order.
     Closed,
     /// It broke.
@@ -45,7 +54,7 @@ pub(super) enum Lost {
 }
 
 /// Listens until the last message. While the listener takes its time nothing is read, so that the other side is held back.
-pub(super) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
     mut source: SplitStream<Socket<S>>,
     count: &InputCount,
     listener: &mut L,
@@ -64,7 +73,7 @@ pub(super) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
                     silence.as_mut().reset(patient_until.max(Instant::now() + INTERVAL));
                     continue;
                 }
-                return Err(Lost::Broken("the runtime's streaming server answers no more".to_owned()));
+                return Err(Lost::Broken("the server of the stream answers no more".to_owned()));
             }
         };
         match message {
@@ -85,19 +94,19 @@ pub(super) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// What goes out.
-pub(super) struct Sending<S = TcpStream> {
-    pub(super) sink: SplitSink<Socket<S>, Message>,
-    pub(super) input: Option<mpsc::Receiver<Bytes>>,
-    pub(super) sizes: Option<mpsc::Receiver<TerminalSize>>,
+pub(crate) struct Sending<S> {
+    pub(crate) sink: SplitSink<Socket<S>, Message>,
+    pub(crate) input: Option<mpsc::Receiver<Bytes>>,
+    pub(crate) sizes: Option<mpsc::Receiver<TerminalSize>>,
     /// The other side understands the end of a channel.
-    pub(super) ends: bool,
-    pub(super) count: Arc<InputCount>,
+    pub(crate) ends: bool,
+    pub(crate) count: Arc<InputCount>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sending<S> {
     /// Sends until nothing can be sent any more. What that means is told by who listens, who may still have something to
     /// hear.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         drop(self.send().await);
     }
 

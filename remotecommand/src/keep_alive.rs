@@ -8,42 +8,44 @@ use std::{
     time::Duration,
 };
 
-/// How often the other side is asked. Runtimes drop connections that are idle for hours; to them this is no idleness.
-pub(super) const INTERVAL: Duration = Duration::from_secs(30);
+/// How often the other side is asked. Servers drop connections that are idle for hours; to them this is no idleness.
+pub const INTERVAL: Duration = Duration::from_secs(30);
 
 /// How many answers may be missed.
-pub(super) const MAX_MISSED: u32 = 2;
+pub const MAX_MISSED: u32 = 2;
 
 /// How long it may be silent, which is [`MAX_MISSED`] answers and some time for the last.
-pub(super) const PATIENCE: Duration = Duration::from_secs(75);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(75);
 
 /// The input of a session as its two directions see it.
 #[derive(Debug, Default)]
-pub(super) struct InputCount {
+pub struct InputCount {
     sent: AtomicU64,
     taken: AtomicU64,
 }
 
 impl InputCount {
     /// Input was sent.
-    pub(super) fn add(&self) {
+    pub fn add(&self) {
         self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What a ping carries, so that its answer tells what was taken.
-    pub(super) fn ping(&self) -> [u8; 8] {
+    #[must_use]
+    pub fn ping(&self) -> [u8; 8] {
         self.sent.load(Ordering::Relaxed).to_be_bytes()
     }
 
     /// A ping was answered.
-    pub(super) fn pong(&self, payload: &[u8]) {
+    pub fn pong(&self, payload: &[u8]) {
         if let Ok(payload) = payload.try_into() {
             self.taken.fetch_max(u64::from_be_bytes(payload), Ordering::Relaxed);
         }
     }
 
     /// Whether no input can be what holds answers back.
-    pub(super) fn all_taken(&self) -> bool {
+    #[must_use]
+    pub fn all_taken(&self) -> bool {
         self.taken.load(Ordering::Relaxed) >= self.sent.load(Ordering::Relaxed)
     }
 }

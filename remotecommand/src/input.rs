@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::{io::AsyncWrite, sync::mpsc};
 use tokio_util::sync::PollSender;
 
-use super::channels::{self, STDIN};
+use crate::channels::{self, STDIN};
 
 /// The most that one message carries.
 const MAX_CHUNK_BYTES: usize = 32 << 10;
@@ -19,13 +19,13 @@ const MAX_CHUNK_BYTES: usize = 32 << 10;
 const WAITING: usize = 4;
 
 /// The input. Closing it, or dropping it, closes the queue of messages, which is the end of the command's input.
-pub(super) struct Input {
+pub(crate) struct Input {
     messages: PollSender<Bytes>,
     has_end: bool,
 }
 
 /// Makes an input, and what its messages come out of. Without `has_end` the protocol can't tell the end.
-pub(super) fn input(has_end: bool) -> (Input, mpsc::Receiver<Bytes>) {
+pub(crate) fn input(has_end: bool) -> (Input, mpsc::Receiver<Bytes>) {
     let (sender, receiver) = mpsc::channel(WAITING);
     (Input { messages: PollSender::new(sender), has_end }, receiver)
 }
@@ -59,7 +59,7 @@ fn ended() -> io::Error {
 fn endless() -> io::Error {
     io::Error::new(
         io::ErrorKind::Unsupported,
-        "the runtime speaks neither version 5 of the channel protocol nor SPDY: an input over it has no end",
+        "the server can end no direction of this stream alone: that needs version 5 of the channel protocol, or SPDY",
     )
 }
 

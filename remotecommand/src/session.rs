@@ -5,20 +5,28 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use futures::StreamExt;
 use runtime_core::helpers::remote_status::RemoteStatus;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{mpsc, watch},
+};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    channels::{STATUS, STDERR, STDOUT},
+use crate::{
+    Channels, Ended, Link, Parts, Socket,
+    channels::{MAX_STATUS_BYTES, STATUS, STDERR, STDOUT, WAITING_SIZES},
     input,
     keep_alive::InputCount,
-    messages::{Listener, Lost, Sending, Socket, listen},
+    messages::{Listener, Lost, Sending, listen},
     queue::{self, queue},
-    remote::{Channels, Ended, Link, MAX_STATUS_BYTES, Parts, WAITING_SIZES},
 };
 
-/// Starts a session. With `ends` the other side understands the end of a channel.
-pub(super) fn start(socket: Socket, channels: Channels, ends: bool) -> Parts {
+/// Starts a session over a WebSocket with these channels. With `ends` both sides speak [`VERSION_5`](crate::VERSION_5), in
+/// which a channel can end alone; else the input's end is refused, as an error of the kind `Unsupported` when the input is
+/// shut down.
+pub fn start<S>(socket: Socket<S>, channels: Channels, ends: bool) -> Parts
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (sink, source) = socket.split();
     let count = Arc::new(InputCount::default());
     let (ended, told) = watch::channel(None);
@@ -43,17 +51,12 @@ pub(super) fn start(socket: Socket, channels: Channels, ends: bool) -> Parts {
         // Whoever still writes input is told by that.
         sending.abort();
     };
+    let tasks = [tokio::spawn(receive), send].map(AbortOnDropHandle::new);
     Parts {
         stdin: stdin.map(|stdin| Box::pin(stdin) as _),
         stdout: Box::pin(read_stdout),
         stderr: (!channels.tty).then(|| Box::pin(read_stderr) as _),
-        link: Link {
-            ended: told,
-            resize,
-            untold: None,
-            spdy: None,
-            _tasks: [tokio::spawn(receive), send].map(AbortOnDropHandle::new).into(),
-        },
+        link: Link::new(told, tasks.into()).with_sizes(resize),
     }
 }
 
@@ -75,7 +78,7 @@ impl Listener for Session {
             STDERR => self.stderr.send(message).await,
             STATUS if self.status.len() + message.len() <= MAX_STATUS_BYTES => {
                 self.status.extend_from_slice(&message);
-                // It could come in pieces; runtimes send it as one.
+                // It could come in pieces; servers send it as one.
                 return RemoteStatus::parse(&self.status).ok();
             }
             // Channels that nobody asked for.

@@ -16,13 +16,13 @@ use tokio::{
     sync::watch,
 };
 
-use super::remote::{Ended, Input};
+use crate::{Ended, Input};
 
 /// What ends a line, and in an empty line the input, unless the command says otherwise.
 const END_OF_FILE: u8 = 4;
 
 /// Input that ends as one does that is typed.
-pub(super) struct TerminalInput {
+pub(crate) struct TerminalInput {
     input: Option<Input>,
     told: watch::Receiver<Option<Ended>>,
     end: End,
@@ -37,7 +37,7 @@ enum End {
 }
 
 impl TerminalInput {
-    pub(super) fn new(input: Input, told: watch::Receiver<Option<Ended>>) -> Self {
+    pub(crate) fn new(input: Input, told: watch::Receiver<Option<Ended>>) -> Self {
         Self { input: Some(input), told, end: End::InEmptyLine }
     }
 }
