@@ -129,3 +129,75 @@ impl fmt::Debug for PortConnection {
         f.write_str("PortConnection")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::SinkExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_tungstenite::tungstenite::{Message, protocol::Role};
+
+    use super::*;
+    use crate::config;
+
+    async fn connection() -> (PortConnection, Socket<DuplexStream>) {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let socket = Socket::from_raw_socket(near, Role::Client, Some(config())).await;
+        (open(socket), Socket::from_raw_socket(far, Role::Server, None).await)
+    }
+
+    async fn say(server: &mut Socket<DuplexStream>, frames: &[&[u8]]) {
+        for frame in frames {
+            server.send(Message::Binary(Bytes::copy_from_slice(frame))).await.unwrap();
+        }
+    }
+
+    /// As recorded from a 1.36 cluster.
+    #[tokio::test]
+    async fn a_port_that_listens() {
+        let (mut port, mut server) = connection().await;
+        port.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        let request = server.next().await.unwrap().unwrap();
+        assert_eq!(request, Message::Binary(Bytes::from_static(b"\0GET / HTTP/1.0\r\n\r\n")));
+        say(&mut server, &[b"\0\x90\x1f", b"\x01\x90\x1f", b"\0HTTP/1.0 200 OK\r\n\r\n", b"\0ok\n"]).await;
+        server.close(None).await.unwrap();
+        let mut answer = String::new();
+        port.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "HTTP/1.0 200 OK\r\n\r\nok\n");
+    }
+
+    /// The server closes the connection without a word after the reason.
+    #[tokio::test]
+    async fn a_port_where_nobody_listens() {
+        let (mut port, mut server) = connection().await;
+        say(&mut server, &[b"\0\x09\0", b"\x01\x09\0", b"\x01error forwarding port 9 to pod d61e773a"]).await;
+        drop(server);
+        let error = port.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the port could not be reached: error forwarding port 9 to pod d61e773a"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_is_no_end() {
+        let (mut port, mut server) = connection().await;
+        // The port may come in pieces, or with data.
+        say(&mut server, &[b"\0\x90", b"\0\x1fhalf"]).await;
+        drop(server);
+        let mut read = Vec::new();
+        let error = port.read_to_end(&mut read).await.unwrap_err();
+        assert_eq!((error.kind(), read.as_slice()), (io::ErrorKind::ConnectionAborted, &b"half"[..]));
+    }
+
+    #[tokio::test]
+    async fn one_direction_can_not_end_alone() {
+        let (mut port, mut server) = connection().await;
+        port.write_all(b"last").await.unwrap();
+        assert_eq!(port.shutdown().await.unwrap_err().kind(), io::ErrorKind::Unsupported);
+        say(&mut server, &[b"\0\x90\x1fanswer"]).await;
+        server.close(None).await.unwrap();
+        let mut answer = String::new();
+        port.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer");
+    }
+}

@@ -75,9 +75,8 @@ pub(super) async fn start(connection: Connection, channels: Channels) -> Result<
         let send = async move { drop(send_sizes(stream, sizes).await) };
         tasks.push(AbortOnDropHandle::new(tokio::spawn(send)));
     }
-    let link = Link::new(told, tasks)
-        .with_sizes(resize)
-        .with_farewell(async move { connection.close().await });
+    let link =
+        Link::new(told, tasks).with_sizes(resize).with_farewell(async move { connection.close().await });
     Ok((Parts { stdin, stdout, stderr, link }, untold))
 }
 
