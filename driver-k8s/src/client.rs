@@ -317,3 +317,6 @@ async fn pausing(cx: &Context, pause: Duration) -> Result<()> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

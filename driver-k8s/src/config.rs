@@ -7,7 +7,7 @@ use runtime_core::{Error, Result};
 use url::Url;
 
 /// How long a watch lasts unless said; the server ends it then, and it goes on with the next.
-const WATCH_TIMEOUT: Duration = Duration::from_secs(300);
+const WATCH_TIMEOUT: Duration = Duration::from_secs(290);
 
 /// How long a watch may be silent unless said. Servers send a bookmark every minute.
 const WATCH_SILENCE: Duration = Duration::from_secs(90);
@@ -35,7 +35,7 @@ pub struct Config {
     pub context: Option<String>,
     /// The namespace of pods whose spec says none, and of lists and events.
     pub namespace: Option<String>,
-    /// How long a single watch lasts. 5 min unless said.
+    /// How long a single watch lasts. 290 s unless said, and at most 294 s.
     pub watch_timeout: Duration,
     /// After how long without a word a watch counts as dead, although its connection is open. 90 s unless said: longer
     /// than the minute between two bookmarks of a server. Sooner, from 10 s on, while somebody waits for a change.

@@ -11,12 +11,15 @@
 #![allow(dead_code, reason = "what is there is used by what follows")]
 
 mod api;
+mod cache;
 mod client;
 mod config;
 mod driver;
 mod error;
 mod id;
 mod kubeconfig;
+#[cfg(test)]
+mod scripted;
 mod server;
 
 pub use config::Config;

@@ -1,0 +1,168 @@
+//! What is known of a namespace's pods, from one watch that all share.
+//!
+//! A [`Cache`] lists the pods of a namespace in pages, then watches them. It keeps what lists and events show of each pod, and
+//! hands whole pods to those who [`follow`](Cache::follow) one. It is started by the first who asks, and ends with the driver.
+//!
+//! - *A watch that ends* goes on at the version where it ended, so nothing is missed. Servers end each after some minutes.
+//! - *A version that is too old*, and an event that can't be read, begin anew with a list. Who follows pods is told of those
+//!   that went meanwhile; who follows everything is told that something may have been missed.
+//! - *A watch that is silent* counts as dead after [`Config::watch_silence`](crate::Config::watch_silence), and after 10 s at
+//!   first while somebody waits for a change. It goes on at its version as well.
+//! - *A server that is away* is asked again, after 0.1 s first and every 2 s at most, without end. Meanwhile nothing is made up:
+//!   what is kept counts as known only while the watch is live.
+
+mod follow;
+mod lines;
+mod run;
+mod store;
+mod summary;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use runtime_core::{Context, Error, ErrorKind, PodId, Result, events::Snapshot};
+use tokio::sync::{broadcast, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+pub(crate) use follow::{Following, Seen};
+pub(crate) use store::Entry;
+
+use self::{run::Runner, store::Store};
+use crate::{api::Api, client::Client};
+
+/// The caches of a driver, by namespace.
+#[derive(Debug, Default)]
+pub(crate) struct Caches(Mutex<HashMap<String, Cache>>);
+
+/// What is known of a namespace's pods. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    shared: Arc<Shared>,
+    /// The work ends with the last clone.
+    _task: Arc<AbortOnDropHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pods: Api<Pod>,
+    store: Mutex<Store>,
+    state: watch::Sender<State>,
+    changes: broadcast::Sender<Change>,
+    /// Somebody waits anew: a watch that is dead should be found out soon.
+    hurry: tokio::sync::Notify,
+}
+
+/// Whether what is kept is what is so.
+#[derive(Debug, Clone)]
+enum State {
+    /// Nothing is known yet.
+    Begun,
+    /// The watch is open.
+    Live,
+    /// The server can't be asked, for this reason; what is kept may be old.
+    Away(Error),
+}
+
+/// What those are told who follow everything.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// Something in this pod.
+    Pod(PodId),
+    /// Changes may have been missed, for this reason.
+    Missed(String),
+}
+
+/// How many changes wait for who follows everything.
+const ROOM: usize = 4096;
+
+impl Caches {
+    /// The cache of a namespace, which begins its work if it is the first time.
+    pub(crate) fn of(&self, client: &Client, namespace: &str) -> Cache {
+        let mut caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = caches.entry(namespace.to_owned());
+        begun.or_insert_with(|| Cache::begin(client, namespace)).clone()
+    }
+}
+
+impl Cache {
+    fn begin(client: &Client, namespace: &str) -> Self {
+        let shared = Arc::new(Shared {
+            pods: Api::of(client, namespace),
+            store: Mutex::default(),
+            state: watch::Sender::new(State::Begun),
+            changes: broadcast::Sender::new(ROOM),
+            hurry: tokio::sync::Notify::new(),
+        });
+        let task = tokio::spawn(Runner::new(Arc::clone(&shared), client.config()).run());
+        Self { shared, _task: Arc::new(AbortOnDropHandle::new(task)) }
+    }
+
+    /// Waits until everything is known.
+    ///
+    /// # Errors
+    /// Why it can't be known now, or the context's end.
+    pub(crate) async fn known(&self, cx: &Context) -> Result<()> {
+        let mut state = self.shared.state.subscribe();
+        let waiting = state.wait_for(|state| !matches!(state, State::Begun));
+        match cx.run(async { Ok(waiting.await.map(|state| state.clone())) }).await? {
+            Ok(State::Away(error)) => Err(error),
+            Ok(State::Live | State::Begun) => Ok(()),
+            Err(_) => Err(Error::new(ErrorKind::Cancelled, "the driver has ended")),
+        }
+    }
+
+    /// What is kept of every pod. Shared, not copied.
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.shared.store().entries().collect()
+    }
+
+    /// What is kept of one pod.
+    pub(crate) fn entry(&self, name: &str) -> Option<Arc<Entry>> {
+        self.shared.store().entry(name)
+    }
+
+    /// Everything, for events.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let (mut pods, mut containers) = (Vec::new(), Vec::new());
+        for entry in self.entries() {
+            pods.push(entry.summary.clone());
+            containers.extend(entry.containers.iter().cloned());
+        }
+        Snapshot::new(pods, containers)
+    }
+
+    /// What changes from now on.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Every change from now on of the pod of this name, whole.
+    pub(crate) fn follow(&self, name: &str) -> Following {
+        Following::new(&self.shared, name)
+    }
+}
+
+impl Shared {
+    fn store(&self) -> std::sync::MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a pod as it is now, and tells who wants to know.
+    fn apply(&self, pod: Pod) {
+        let changed = self.store().apply(pod);
+        self.tell(changed);
+    }
+
+    /// Tells who follows everything. Nobody listening is fine.
+    fn tell(&self, changed: impl IntoIterator<Item = PodId>) {
+        for pod in changed {
+            drop(self.changes.send(Change::Pod(pod)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What is kept of pods, and who is told what of them. Without IO.
+
+use std::{collections::HashMap, sync::Arc};
+
+use k8s_openapi::api::core::v1::Pod;
+use runtime_core::{ContainerSummary, PodId, PodSummary};
+use tokio::sync::watch;
+
+use super::summary;
+
+/// What is kept of a pod.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// What lists show.
+    pub(crate) summary: PodSummary,
+    /// Its containers, init containers too.
+    pub(crate) containers: Box<[ContainerSummary]>,
+}
+
+/// The newest word of a pod of some name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Word {
+    /// The version as of which it is so, where that is a number.
+    pub(super) version: Option<u64>,
+    /// How the pod is, or how it was last.
+    pub(super) pod: Option<Arc<Pod>>,
+    pub(super) is_gone: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    pods: HashMap<Box<str>, Kept>,
+    followed: HashMap<String, watch::Sender<Word>>,
+    /// Counts lists, to tell which pods the last one held.
+    list: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    entry: Arc<Entry>,
+    list: u64,
+}
+
+impl Store {
+    pub(super) fn entries(&self) -> impl Iterator<Item = Arc<Entry>> {
+        self.pods.values().map(|kept| Arc::clone(&kept.entry))
+    }
+
+    pub(super) fn entry(&self, name: &str) -> Option<Arc<Entry>> {
+        self.pods.get(name).map(|kept| Arc::clone(&kept.entry))
+    }
+
+    /// Every word of this name from now on.
+    pub(super) fn follow(&mut self, name: &str) -> watch::Receiver<Word> {
+        self.followed.retain(|_, followed| !followed.is_closed());
+        self.followed.entry(name.to_owned()).or_default().subscribe()
+    }
+
+    /// Whether somebody waits for a change.
+    pub(super) fn is_followed(&self) -> bool {
+        self.followed.values().any(|followed| !followed.is_closed())
+    }
+
+    /// Keeps a pod as it is now. What has changed with it.
+    pub(super) fn apply(&mut self, pod: Pod) -> Vec<PodId> {
+        let Some(entry) = Entry::of(&pod) else { return Vec::new() };
+        let name = entry.summary.name.clone();
+        let mut changed = vec![entry.summary.id.clone()];
+        let kept = Kept { entry: Arc::new(entry), list: self.list };
+        // Another life of the name: the one before has gone.
+        if let Some(before) = self.pods.insert(name.clone().into(), kept)
+            && before.entry.summary.id != changed[0]
+        {
+            changed.insert(0, before.entry.summary.id.clone());
+        }
+        let version = version(&pod);
+        self.say(&name, || Word { version, pod: Some(Arc::new(pod)), is_gone: false });
+        changed
+    }
+
+    /// Forgets a pod that has gone, and was last like this.
+    pub(super) fn delete(&mut self, pod: Pod) -> Vec<PodId> {
+        let Some(name) = pod.metadata.name.clone() else { return Vec::new() };
+        let gone = self.pods.remove(name.as_str()).map(|kept| kept.entry.summary.id.clone());
+        let version = version(&pod);
+        self.say(&name, || Word { version, pod: Some(Arc::new(pod)), is_gone: true });
+        gone.into_iter().collect()
+    }
+
+    /// A list begins: each pod that is applied from now on is in it.
+    pub(super) fn begin_list(&mut self) {
+        self.list += 1;
+    }
+
+    /// A list of this version has ended: what it did not hold has gone.
+    pub(super) fn end_list(&mut self, version: Option<u64>) -> Vec<PodId> {
+        let list = self.list;
+        let mut gone = Vec::new();
+        self.pods.retain(|_, kept| {
+            if kept.list != list {
+                gone.push(kept.entry.summary.id.clone());
+            }
+            kept.list == list
+        });
+        let absent = self.followed.iter().filter(|(name, _)| !self.pods.contains_key(name.as_str()));
+        for (_, followed) in absent {
+            followed.send_replace(Word { version, pod: None, is_gone: true });
+        }
+        gone
+    }
+
+    fn say(&self, name: &str, word: impl FnOnce() -> Word) {
+        if let Some(followed) = self.followed.get(name) {
+            followed.send_replace(word());
+        }
+    }
+}
+
+impl Entry {
+    /// `None` for what is no pod of a server: they all have a name and a uid.
+    pub(super) fn of(pod: &Pod) -> Option<Self> {
+        let (summary, mut containers) = (summary::pod_summary(pod)?, summary::container_summaries(pod));
+        containers.shrink_to_fit();
+        Some(Self { summary, containers: containers.into_boxed_slice() })
+    }
+}
+
+/// A version as a number, which they all are; each is greater than those before it.
+pub(crate) fn version(pod: &Pod) -> Option<u64> {
+    pod.metadata.resource_version.as_deref()?.parse().ok()
+}
+
+#[cfg(test)]
+impl Entry {
+    /// About how much memory it takes: what is in it, and nodes of maps as large as they are made.
+    pub(super) fn size(&self) -> usize {
+        use std::{collections::BTreeMap, mem::size_of};
+        /// A node has room for eleven pairs, whatever is in it.
+        fn map(map: &BTreeMap<String, String>) -> usize {
+            let nodes = map.len().div_ceil(6);
+            let texts: usize = map.iter().map(|(key, value)| key.len() + value.len() + 32).sum();
+            nodes * (11 * 2 * size_of::<String>() + 64) + texts
+        }
+        let Self { summary, containers } = self;
+        let of_pod = summary.id.as_str().len() + 2 * summary.name.len() + summary.namespace.len() + 64;
+        let of_container = |one: &ContainerSummary| {
+            let texts = one.id.as_str().len() + one.name.len() + one.image.len() + summary.id.as_str().len();
+            size_of::<ContainerSummary>() + texts + 128 + map(&one.labels) + map(&one.annotations)
+        };
+        size_of::<Self>()
+            + size_of::<Kept>()
+            + of_pod
+            + map(&summary.labels)
+            + map(&summary.annotations)
+            + containers.iter().map(of_container).sum::<usize>()
+    }
+}
