@@ -27,6 +27,7 @@ use runtime_core::{Context, Error, ErrorKind, PodId, Result, events::Snapshot};
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+#[allow(unused_imports, reason = "for what waits for pods")]
 pub(crate) use follow::{Following, Seen};
 pub(crate) use store::Entry;
 
