@@ -12,15 +12,21 @@
 
 mod api;
 mod cache;
+mod capabilities;
 mod client;
 mod config;
 mod driver;
 mod error;
 mod id;
 mod kubeconfig;
+pub mod options;
 #[cfg(test)]
 mod scripted;
 mod server;
+mod strict;
+mod translate;
 
 pub use config::Config;
 pub use driver::{K8sDriver, connect, connect_url};
+pub use options::{K8sContainerOptions, K8sPodOptions};
+pub use translate::manifest;
