@@ -42,7 +42,7 @@ pub use runtime_core::{
     ObjectKind, Operation, Pod, PodFilter, PodHandle, PodId, PodPhase, PodRun, PodStats, PodStatus,
     PodSummary, PortStream, Preflight, PullEvent, PullOptions, PullStream, Registry, Result, RunOptions,
     Secret, SessionControl, SessionInput, SessionOutput, StartedContainer, StopOptions, Support,
-    TerminalSize, Verdict, WaitFor, helpers, layer, spec,
+    TerminalSize, Verdict, WaitFor, group, helpers, layer, spec,
 };
 
 #[cfg(feature = "cri")]

@@ -15,6 +15,7 @@ mod error;
 pub mod events;
 mod facet;
 pub mod file_watch;
+pub mod group;
 pub mod helpers;
 mod id;
 mod janitor;

@@ -19,14 +19,30 @@ pub const SPEC_DIGEST: &str = "wharf.dev/spec-digest";
 /// one's name back.
 pub const ASKED_ATTEMPT: &str = "wharf.dev/asked-attempt";
 
+/// Label of a pod: the id of the [group](crate::group) whose executor made it.
+pub const GROUP: &str = "wharf.dev/group";
+
+/// Label of a pod: the executor that made it.
+pub const EXECUTOR: &str = "wharf.dev/executor";
+
+/// Label of a pod: the [tenure](crate::group::Epoch::tenure) of the executor's in which it was made.
+pub const TENURE: &str = "wharf.dev/tenure";
+
+/// The marks that callers set, by [`Membership::stamp`](crate::group::Membership::stamp), and see.
+const CALLERS: [&str; 3] = [GROUP, EXECUTOR, TENURE];
+
 /// Wharf's own among all labels or annotations that an object has.
 pub(crate) fn own(all: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
     all.into_iter().filter(|(key, _)| key.starts_with(PREFIX)).collect()
 }
 
-/// The caller's own labels or annotations among all that an object has.
+/// The caller's own labels or annotations among all that an object has, those of its group too.
 pub fn visible(all: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
-    all.into_iter().filter(|(key, _)| !key.starts_with(PREFIX)).collect()
+    all.into_iter().filter(|(key, _)| is_callers(key)).collect()
+}
+
+fn is_callers(key: &str) -> bool {
+    !key.starts_with(PREFIX) || CALLERS.contains(&key)
 }
 
 /// The uid of a pod whose caller gives none, in the form of a UUID: always the same for the same name, so that the system
@@ -40,7 +56,7 @@ pub fn default_uid(namespace: &str, name: &str) -> String {
 
 /// Refuses keys that would be taken for wharf's own.
 pub(crate) fn check(field: &str, map: &BTreeMap<String, String>) -> Result<()> {
-    match map.keys().find(|key| key.starts_with(PREFIX)) {
+    match map.keys().find(|key| !is_callers(key)) {
         Some(key) => Err(Error::invalid(
             field,
             format!("the key {key:?} has the prefix {PREFIX:?}, which is reserved"),
@@ -61,6 +77,13 @@ mod tests {
         assert_eq!(visible(all.clone()), user);
         check("labels", &user).unwrap();
         assert_eq!(check("labels", &all).unwrap_err().field(), Some("labels"));
+    }
+
+    #[test]
+    fn the_marks_of_a_group_are_the_callers() {
+        let stamped = BTreeMap::from(CALLERS.map(|key| (key.to_owned(), "1".to_owned())));
+        check("labels", &stamped).unwrap();
+        assert_eq!(visible(stamped.clone()), stamped);
     }
 
     #[test]
