@@ -17,6 +17,7 @@ mod client;
 mod config;
 mod driver;
 mod error;
+mod group;
 mod id;
 mod kubeconfig;
 pub mod options;

@@ -37,7 +37,10 @@ mod tests {
     fn a_map_whose_annotation_is_missing_or_garbled_says_nothing() {
         let with = |text: &str| {
             let annotations = Some(BTreeMap::from([(LEASE.to_owned(), text.to_owned())]));
-            ConfigMap { metadata: ObjectMeta { annotations, ..ObjectMeta::default() }, ..ConfigMap::default() }
+            ConfigMap {
+                metadata: ObjectMeta { annotations, ..ObjectMeta::default() },
+                ..ConfigMap::default()
+            }
         };
         for map in [ConfigMap::default(), with(""), with("{"), with("[]"), with(r#"{"renewed": 5}"#)] {
             assert_eq!(map.record(), LeaseRecord::default());

@@ -39,8 +39,9 @@ impl<K: Carrier> ObjectStore<K> {
             resource_version: version.map(|version| version.as_str().to_owned()),
             ..ObjectMeta::default()
         };
-        K::of(metadata, record)
-            .map_err(|error| Error::new(ErrorKind::Unexpected, "the lease can't be written").with_source(error))
+        K::of(metadata, record).map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "the lease can't be written").with_source(error)
+        })
     }
 }
 
