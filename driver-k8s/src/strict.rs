@@ -20,11 +20,23 @@ const AMOUNTS: [&str; 5] = ["limits", "requests", "overhead", "sizeLimit", "divi
 /// Reads a value, and refuses what its type has no place for, and amounts that are none.
 pub(crate) fn read<T: DeserializeOwned + Serialize>(value: Value) -> Result<T, Problem> {
     amounts(&value, "")?;
-    // JSON is YAML, and the reader of YAML says where it was.
-    let read: T = serde_yaml_ng::from_str(&value.to_string()).map_err(|error| of_yaml(&error))?;
+    let read: T = serde_json::from_value(value.clone()).map_err(|error| where_it_was::<T>(&value, &error))?;
     let written = serde_json::to_value(&read).map_err(|error| Problem::new("", error))?;
     known(&value, &written, "")?;
     Ok(read)
+}
+
+/// JSON is YAML, and the reader of YAML says where it was: `path: message at line 1 column 2`.
+fn where_it_was<T: DeserializeOwned>(value: &Value, error: &serde_json::Error) -> Problem {
+    let Err(located) = serde_yaml_ng::from_str::<T>(&value.to_string()) else {
+        return Problem::new("", error);
+    };
+    let text = located.to_string();
+    let text = text.split_once(" at line 1 ").map_or(text.as_str(), |(before, _)| before);
+    match text.split_once(": ") {
+        Some((path, message)) if !path.contains(' ') => Problem::new(path, message),
+        _ => Problem::new("", text),
+    }
 }
 
 /// For `deserialize_with` of a field.
@@ -97,16 +109,6 @@ fn member(path: &str, key: &str) -> String {
     }
 }
 
-/// Splits `path: message at line 1 column 2`; what was read is one line.
-fn of_yaml(error: &serde_yaml_ng::Error) -> Problem {
-    let text = error.to_string();
-    let text = text.split_once(" at line 1 ").map_or(text.as_str(), |(before, _)| before);
-    match text.split_once(": ") {
-        Some((path, message)) if !path.contains(' ') => Problem::new(path, message),
-        _ => Problem::new("", text),
-    }
-}
-
 impl Problem {
     pub(crate) fn new(path: impl Into<String>, message: impl fmt::Display) -> Self {
         Self { path: path.into(), message: message.to_string() }
@@ -153,6 +155,13 @@ mod tests {
         ] {
             assert_eq!(read(pod(container)).path, path);
         }
+    }
+
+    #[test]
+    fn any_text_is_read_as_it_is() {
+        let text = "\u{7f}\u{85}\u{2028}\u{feff}\u{1f600}";
+        let read: Vec<Toleration> = read(json!([{"key": text}])).unwrap();
+        assert_eq!(read[0].key.as_deref(), Some(text));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::{archive, exec, kill, version};
+use crate::{archive, exec, install, kill, version};
 
 /// The arguments don't fit the command, or there is no such command.
 pub(crate) const USAGE: u8 = 64;
@@ -15,7 +15,7 @@ pub(crate) struct Command {
 }
 
 const COMMANDS: &[Command] =
-    &[exec::COMMAND, kill::COMMAND, archive::PACK, archive::UNPACK, version::COMMAND];
+    &[exec::COMMAND, kill::COMMAND, archive::PACK, archive::UNPACK, install::COMMAND, version::COMMAND];
 
 /// Runs one command line.
 pub(crate) fn run(words: &[OsString]) -> u8 {

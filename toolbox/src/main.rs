@@ -6,6 +6,7 @@
 mod archive;
 mod command;
 mod exec;
+mod install;
 mod kill;
 mod procfs;
 mod version;

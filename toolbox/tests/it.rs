@@ -248,3 +248,21 @@ async fn the_process_is_signalled_as_long_as_it_is_the_same() {
         assert_eq!(kill(process.start_time, "9"), Some(3));
     }
 }
+
+#[tokio::test]
+async fn the_program_puts_itself_elsewhere_and_over_what_was_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("toolbox");
+    for _ in 0..2 {
+        let installed = std::process::Command::new(env!("CARGO_BIN_EXE_toolbox"))
+            .arg("install")
+            .arg(&file)
+            .status()
+            .unwrap();
+        assert!(installed.success());
+        assert!(std::process::Command::new(&file).arg("version").status().unwrap().success());
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    let refused = std::process::Command::new(&file).arg("install").arg("/no/such/place").status().unwrap();
+    assert_eq!(refused.code(), Some(1));
+}

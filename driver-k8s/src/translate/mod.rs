@@ -26,6 +26,7 @@ pub mod manifest;
 mod names;
 mod network;
 mod pod;
+mod read;
 mod resources;
 mod secret;
 mod security;
@@ -41,7 +42,9 @@ use runtime_core::{Error, ErrorKind, Result};
 #[allow(unused_imports, reason = "for what creates pods")]
 pub(crate) use names::{ARCH_LABEL, OLD_ARCH_LABEL};
 #[allow(unused_imports, reason = "for what creates pods")]
-pub(crate) use pod::{Objects, objects, pod_spec};
+pub(crate) use pod::{Objects, objects};
+#[allow(unused_imports, reason = "for what creates pods")]
+pub(crate) use read::pod_spec;
 pub(crate) use toolbox::NAME as TOOLBOX_NAME;
 
 /// Refuses the first field that is set and that a Kubernetes pod has no place for. The gate refuses most of them before, by

@@ -1,5 +1,6 @@
 //! Manifests.
 
+use proptest::prelude::*;
 use runtime_core::{
     Capabilities, Capability, Preflight,
     spec::{Bytes, MilliCpu, RestartPolicy, VolumeSource},
@@ -136,6 +137,22 @@ fn mistakes_are_named_by_their_path() {
     ] {
         let error = from_yaml(&yaml).unwrap_err();
         assert_eq!(error.field(), Some(field), "{error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever is read can be written, and is the same when it is read again.
+    #[test]
+    fn a_manifest_with_anything_in_it_is_read_or_refused(
+        at in 0..COMMON.len(), length in 0..12usize, text in "[-a-z0-9:{}\\[\\], \n$()\"]{0,12}",
+    ) {
+        let end = (at + length).min(COMMON.len());
+        let yaml = format!("{}{text}{}", &COMMON[..at], &COMMON[end..]);
+        if let Ok(spec) = from_yaml(&yaml) && let Ok(written) = to_yaml(&spec) {
+            prop_assert_eq!(from_yaml(&written).unwrap(), spec);
+        }
     }
 }
 
