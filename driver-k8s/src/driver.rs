@@ -9,7 +9,7 @@ use futures::{
 };
 use runtime_core::{
     Call, Capabilities, Container, Context, Driver, DriverInfo, Error, Exec, Health, ImageStore, Janitor,
-    Leftover, Object, Pod, Result, admit,
+    Leftover, Object, Pod, Result, admit, emulation::KnownHelpers,
 };
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -33,6 +33,7 @@ struct Inner {
     server: Server,
     janitor: Janitor,
     tasks: TaskTracker,
+    helpers: KnownHelpers,
 }
 
 /// Connects to a cluster, and learns which version it is and what it can do.
@@ -54,7 +55,15 @@ pub(crate) async fn connect_in(config: Config, surroundings: Surroundings) -> Re
     let tasks = TaskTracker::new();
     tasks.close();
     let (capabilities, janitor) = (Capabilities::none(), Janitor::default());
-    Ok(K8sDriver(Arc::new(Inner { info, capabilities, client, server, janitor, tasks })))
+    Ok(K8sDriver(Arc::new(Inner {
+        info,
+        capabilities,
+        client,
+        server,
+        janitor,
+        tasks,
+        helpers: KnownHelpers::default(),
+    })))
 }
 
 /// Connects to the cluster at a `k8s:` URL; see [`Config`].
@@ -84,6 +93,11 @@ impl K8sDriver {
 
     pub(crate) fn janitor(&self) -> &Janitor {
         &self.0.janitor
+    }
+
+    /// What is known of the helpers in containers.
+    pub(crate) fn helpers(&self) -> &KnownHelpers {
+        &self.0.helpers
     }
 
     /// Work that nobody waits for: what it takes to end sessions that were dropped.
@@ -116,7 +130,7 @@ impl Driver for K8sDriver {
     }
 
     fn exec(&self) -> Option<&dyn Exec> {
-        None
+        Some(self)
     }
 
     fn images(&self) -> Option<&dyn ImageStore> {

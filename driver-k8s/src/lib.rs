@@ -15,16 +15,24 @@ mod cache;
 mod capabilities;
 mod client;
 mod config;
+mod copy;
 mod driver;
+mod emulation;
 mod error;
+mod exec;
 mod group;
 mod id;
 mod kubeconfig;
+mod logs;
+#[cfg(test)]
+mod loopback;
 pub mod options;
 #[cfg(test)]
 mod scripted;
 mod server;
+mod streaming;
 mod strict;
+mod target;
 mod translate;
 
 pub use config::Config;
