@@ -28,10 +28,15 @@ fn line(second: &str, text: &str) -> String {
     format!("{SECOND}{second}Z {text}\n")
 }
 
-/// An answer that breaks off, or never ends.
+/// An answer that breaks off.
 fn broken(text: String) -> Answer {
-    let frames = [Ok(Frame::data(Bytes::from(text))), Err(io::ErrorKind::ConnectionReset.into())];
-    Response::new(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
+    let text = std::future::ready(Ok(Frame::data(Bytes::from(text))));
+    let end = async {
+        // What was said before goes out meanwhile.
+        tokio::task::yield_now().await;
+        Err(io::ErrorKind::ConnectionReset.into())
+    };
+    Response::new(BodyExt::boxed(StreamBody::new(stream::once(text).chain(stream::once(end)))))
 }
 
 /// A server that answers the requests for the log one after the other, and says this of the pod after so many of them.
@@ -68,7 +73,7 @@ fn queries(server: &Loopback) -> Vec<String> {
 #[tokio::test]
 async fn options_are_passed_on() {
     let server = server(
-        vec![|| reply(200, line("1.5", "old") + &line("1.6", "new") + &line("2", "half").trim())],
+        vec![|| reply(200, line("1.5", "old") + &line("1.6", "new") + line("2", "half").trim())],
         |_| running(),
     )
     .await;
