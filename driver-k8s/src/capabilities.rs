@@ -13,7 +13,7 @@ use runtime_core::{
 
 use crate::options::K8sPodOptions;
 
-/// The most that a command's output may have that is collected, of each stream.
+/// The most that a command's output may have that is collected, both streams together.
 pub(crate) const MAX_OUTPUT_BYTES: u64 = 16 << 20;
 
 /// What every supported API server does.

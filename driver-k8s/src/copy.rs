@@ -35,8 +35,8 @@ pub(crate) async fn copy_in(
 /// What packs and unpacks in a container. Whether an image has a `tar` shows when it is tried.
 async fn archiver(driver: &K8sDriver, cx: &Context, id: &ContainerId) -> Result<Archiver> {
     let key = ContainerKey::parse(id)?;
-    driver.running(cx, &key).await?;
-    Ok(match driver.helper(cx, &key).await? {
+    let target = driver.running(cx, &key).await?;
+    Ok(match driver.helper(cx, &key, &target).await? {
         Some(Helper::Toolbox(path)) => Archiver::Toolbox(path),
         _ => Archiver::Tar,
     })

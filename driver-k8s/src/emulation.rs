@@ -9,9 +9,9 @@ use runtime_core::{
     spec::ExecSpec,
 };
 
-use crate::{driver::K8sDriver, id::ContainerKey, streaming};
+use crate::{driver::K8sDriver, id::ContainerKey, streaming, target::Target};
 
-/// Where the toolbox is in containers.
+/// Where an image's own toolbox is.
 const TOOLBOX: &str = "/.wharf/toolbox";
 
 /// The most that is read of what a command of ours writes, which does not count.
@@ -19,7 +19,15 @@ const MAX_OUTPUT_BYTES: u64 = 64 << 10;
 
 impl K8sDriver {
     /// Which helper a running container has. Asks once: what a container is made of stays.
-    pub(crate) async fn helper(&self, cx: &Context, key: &ContainerKey) -> Result<Option<Helper>> {
+    pub(crate) async fn helper(
+        &self,
+        cx: &Context,
+        key: &ContainerKey,
+        target: &Target,
+    ) -> Result<Option<Helper>> {
+        if let Some(path) = target.toolbox() {
+            return Ok(Some(Helper::Toolbox(path)));
+        }
         let id = key.id();
         if let Some(known) = self.helpers().get(&id) {
             return Ok(known);
@@ -40,9 +48,10 @@ impl K8sDriver {
         &self,
         cx: &Context,
         key: &ContainerKey,
+        target: &Target,
         spec: &ExecSpec,
     ) -> Result<Option<Helper>> {
-        match (self.helper(cx, key).await?, emulated_field(spec)) {
+        match (self.helper(cx, key, target).await?, emulated_field(spec)) {
             (Some(helper), Some(_)) => helper.check(spec).map(|()| Some(helper)),
             (None, Some(field)) => Err(Helper::missing_for(field)),
             (helper, None) => Ok(helper),

@@ -7,10 +7,7 @@ use runtime_core::{
     Result, SessionControl, spec::ExecSpec,
 };
 
-use crate::{driver::K8sDriver, id::ContainerKey, streaming};
-
-/// The most output of a command whose output is collected, both streams together.
-pub(crate) const MAX_OUTPUT_BYTES: u64 = 64 << 20;
+use crate::{capabilities::MAX_OUTPUT_BYTES, driver::K8sDriver, id::ContainerKey, streaming};
 
 #[async_trait]
 impl Exec for K8sDriver {
@@ -44,8 +41,8 @@ impl K8sDriver {
     /// Starts a command that is admitted.
     async fn begin(&self, cx: &Context, key: &ContainerKey, spec: &ExecSpec) -> Result<ExecSession> {
         // Names are what the server runs commands by: this may be another life's.
-        self.running(cx, key).await?;
-        let session = match self.helper_for(cx, key, spec).await? {
+        let target = self.running(cx, key).await?;
+        let session = match self.helper_for(cx, key, &target, spec).await? {
             Some(helper) => self.start_with(cx, key, spec, helper).await?,
             None => {
                 let channels = Channels { stdin: spec.stdin, tty: spec.tty };
@@ -62,3 +59,6 @@ impl K8sDriver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use crate::{
     driver::K8sDriver,
     error::Refusal,
     id::{ContainerKey, PodKey},
+    translate::{TOOLBOX_NAME, kept::Kept},
 };
 
 /// A container of a pod, as both are now.
@@ -37,6 +38,13 @@ impl Target {
         let init = status.init_container_statuses.as_deref().unwrap_or_default();
         let containers = status.container_statuses.as_deref().unwrap_or_default();
         containers.iter().chain(init).find(|status| status.name == self.name)
+    }
+
+    /// Where the toolbox is in it that the driver put there, in whichever process.
+    pub(crate) fn toolbox(&self) -> Option<String> {
+        let mounts = self.spec()?.volume_mounts.as_deref()?;
+        let is_mounted = mounts.iter().any(|mount| mount.name == TOOLBOX_NAME);
+        Kept::of(&self.pod)?.toolbox.filter(|_| is_mounted).map(|toolbox| toolbox.path())
     }
 
     /// How often it was started anew.

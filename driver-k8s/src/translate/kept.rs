@@ -37,7 +37,7 @@ pub(crate) struct Kept {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) toolbox: Option<Toolbox>,
+    pub(crate) toolbox: Option<Toolbox>,
     /// In Go's notation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unschedulable_limit: Option<String>,
