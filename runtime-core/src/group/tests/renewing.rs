@@ -74,7 +74,11 @@ async fn an_outage_for_all_costs_nobody_a_tenure() {
     for (line, executor) in lines.iter().zip(["a", "b", "c"]) {
         members.push(join(line, executor).await.unwrap());
     }
-    sleep(seconds(30)).await;
+    sleep(seconds(35)).await;
+    // Everybody has seen everybody's last renewal.
+    for member in &members {
+        assert_eq!(executors(member.group()).await.len(), 3);
+    }
     lines.iter().for_each(|line| line.set(|faults| faults.down = true));
     sleep(seconds(90)).await;
     for member in &members {
