@@ -80,10 +80,13 @@ fn is_reached(pod: &k8s::Pod, goal: WaitFor) -> bool {
 /// Whether every container, and so every init container before them, has started.
 fn has_started(pod: &k8s::Pod) -> bool {
     let Some(spec) = &pod.spec else { return false };
-    spec.containers.iter().all(|container| {
-        let state = status::reported(pod, &container.name).and_then(|reported| reported.state.as_ref());
-        state.is_some_and(|state| state.running.is_some() || state.terminated.as_ref().is_some_and(ran))
-    })
+    spec.containers.iter().all(|container| status::reported(pod, &container.name).is_some_and(started))
+}
+
+/// Whether a container runs, or ran before it ended or waits to be started again.
+fn started(reported: &k8s::ContainerStatus) -> bool {
+    let mut states = [&reported.state, &reported.last_state].into_iter().flatten();
+    states.any(|state| state.running.is_some() || state.terminated.as_ref().is_some_and(ran))
 }
 
 /// Whether a container that ended ever ran.
@@ -118,9 +121,12 @@ fn of_containers(pod: &k8s::Pod, goal: WaitFor) -> Option<Error> {
     let init = spec.init_containers.iter().flatten().map(|container| (container, true));
     let all = init.chain(spec.containers.iter().map(|container| (container, false)));
     all.filter_map(|(container, is_init)| {
-        let state = status::reported(pod, &container.name)?.state.as_ref()?;
+        let reported = status::reported(pod, &container.name)?;
+        let state = reported.state.as_ref()?;
         if let Some(waiting) = &state.waiting {
-            return of_waiting(pod, container, waiting);
+            // What keeps it from being started again is none of the run's business.
+            let has_started = !is_init && goal == WaitFor::Running && started(reported);
+            return of_waiting(pod, container, waiting).filter(|_| !has_started);
         }
         let end = state.terminated.as_ref()?;
         // An init container that runs beside the others is started again whatever the pod says.

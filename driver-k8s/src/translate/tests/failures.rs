@@ -213,6 +213,16 @@ fn what_never_ran_or_had_to_end_well_fails() {
 }
 
 #[test]
+fn one_that_ran_and_waits_to_be_started_again_has_started() {
+    let mut status = waiting("CrashLoopBackOff", "back-off 10s restarting failed container");
+    let end = json!({"exitCode": 3, "reason": "Error", "startedAt": STARTED, "finishedAt": STARTED});
+    status["containerStatuses"][0]["lastState"] = json!({"terminated": end});
+    reached(WaitFor::Running, status.clone());
+    let Progress::Failed(error) = towards(WaitFor::Ready, &pod(status)) else { panic!("it is not ready") };
+    assert_eq!(error.reason(), Some("CrashLoopBackOff"));
+}
+
+#[test]
 fn whole_pods_fail_for_reasons_of_their_own() {
     use ErrorKind as K;
     for (phase, reason, kind, transient) in [
