@@ -71,7 +71,6 @@ mod host_process;
 mod image;
 mod log_directory;
 mod logs;
-mod lost;
 mod native;
 mod options;
 mod parts;

@@ -6,6 +6,7 @@ use runtime_core::{
     Container, ContainerId, Context, Error, ErrorKind, Object, PodId, PodPhase, Result,
     compose::{ExistingContainer, ExistingPod, Mark, PodParts},
     helpers::pull_policy::{PullDecision, PullPolicy},
+    lost,
     marks::{CREATE, default_uid},
     spec::{ContainerSpec, PodSpec},
 };
@@ -15,7 +16,6 @@ use crate::{
     error::Refusal,
     image,
     log_directory::{self, Held},
-    lost,
     options::CriPodOptions,
     translate::{self, marks, status},
 };

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use futures::FutureExt;
 use hyper::{Request, header::CONTENT_TYPE};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{
@@ -100,7 +101,7 @@ impl<K: Clone + DeserializeOwned> Api<K> {
 
     /// One page of a list, or the whole.
     pub(crate) async fn list(&self, cx: &Context, what: &ListParams) -> Result<ObjectList<K>, Refusal> {
-        self.client.call(cx, &built(self.requests.list(what))?).await
+        self.client.call(cx, &built(self.requests.list(what))?).boxed().await
     }
 
     /// Begins to watch from a version on. What comes is read by the caller.
@@ -118,7 +119,8 @@ impl<K: Clone + DeserializeOwned> Api<K> {
         cx: &Context,
         request: Result<Request<Vec<u8>>, request::Error>,
     ) -> Result<K, Refusal> {
-        self.client.call(cx, &built(request)?).await
+        // A pod is large, and so is what reads it: not a part of every future that asks for one.
+        self.client.call(cx, &built(request)?).boxed().await
     }
 }
 

@@ -14,7 +14,19 @@ use runtime_core::{
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::{client::Client, config::Config, kubeconfig::Surroundings, server::Server};
+use k8s_openapi::api::core::v1 as k8s;
+
+use crate::{
+    api::Api,
+    cache::{Cache, Caches},
+    capabilities::{self, Facts},
+    client::Client,
+    config::Config,
+    image,
+    kubeconfig::Surroundings,
+    permissions::{self, Permissions},
+    server::Server,
+};
 
 /// The driver's name, which is also its URL scheme.
 pub(crate) const NAME: &str = "k8s";
@@ -34,6 +46,8 @@ struct Inner {
     janitor: Janitor,
     tasks: TaskTracker,
     helpers: KnownHelpers,
+    caches: Caches,
+    permissions: Permissions,
 }
 
 /// Connects to a cluster, and learns which version it is and what it can do.
@@ -54,14 +68,24 @@ pub(crate) async fn connect_in(config: Config, surroundings: Surroundings) -> Re
     // One that is closed can be waited for; it takes tasks all the same.
     let tasks = TaskTracker::new();
     tasks.close();
-    let (capabilities, janitor) = (Capabilities::none(), Janitor::default());
+    // Who may not list them does without what depends on them.
+    let nodes = image::nodes(&client, &cx).await.ok();
+    let version = server.version.as_ref().filter(|version| !version.is_placeholder());
+    let capabilities = capabilities::of(&Facts {
+        version: version.map(|version| (version.major(), version.minor())),
+        metrics: server.has_metrics,
+        nodes: nodes.as_deref(),
+        ..Facts::default()
+    });
     Ok(K8sDriver(Arc::new(Inner {
         info,
         capabilities,
         client,
         server,
-        janitor,
+        janitor: Janitor::default(),
         tasks,
+        caches: Caches::default(),
+        permissions: Permissions::default(),
         helpers: KnownHelpers::default(),
     })))
 }
@@ -100,6 +124,20 @@ impl K8sDriver {
         &self.0.helpers
     }
 
+    /// The pods of a namespace whose name is a valid one, as the server has them.
+    pub(crate) fn pods_in(&self, namespace: &str) -> Api<k8s::Pod> {
+        Api::of(self.client(), namespace)
+    }
+
+    /// What is known of a namespace's pods.
+    pub(crate) fn cache(&self, namespace: &str) -> Cache {
+        self.0.caches.of(self.client(), namespace)
+    }
+
+    pub(crate) fn permissions(&self) -> &Permissions {
+        &self.0.permissions
+    }
+
     /// Work that nobody waits for: what it takes to end sessions that were dropped.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
@@ -118,15 +156,17 @@ impl Driver for K8sDriver {
 
     async fn ping(&self, cx: &Context) -> Result<Health> {
         self.admit(cx, &Call::Ping)?;
-        Ok(Server::of(self.client(), cx).await?.health())
+        let mut health = Server::of(self.client(), cx).await?.health();
+        health.conditions.push(permissions::condition(self.client(), cx, self.client().namespace()).await?);
+        Ok(health)
     }
 
     fn pods(&self) -> Option<&dyn Pod> {
-        None
+        Some(self)
     }
 
     fn containers(&self) -> Option<&dyn Container> {
-        None
+        Some(self)
     }
 
     fn exec(&self) -> Option<&dyn Exec> {
@@ -134,15 +174,12 @@ impl Driver for K8sDriver {
     }
 
     fn images(&self) -> Option<&dyn ImageStore> {
-        None
+        Some(self)
     }
 
     async fn reap(&self, cx: &Context, leftovers: &[Leftover]) -> Result<()> {
         self.admit(cx, &Call::Reap { leftovers })?;
-        match leftovers {
-            [] => Ok(()),
-            _ => Err(Error::unsupported("reaping")),
-        }
+        self.reap_all(cx, leftovers).await
     }
 
     async fn settle(&self, cx: &Context) -> Result<()> {

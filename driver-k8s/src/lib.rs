@@ -15,25 +15,36 @@ mod cache;
 mod capabilities;
 mod client;
 mod config;
+mod container;
 mod copy;
+mod create;
 mod driver;
 mod emulation;
 mod error;
+mod events;
 mod exec;
 mod group;
 mod id;
+mod image;
 mod kubeconfig;
 mod logs;
 #[cfg(test)]
 mod loopback;
 pub mod options;
+mod permissions;
+mod persist;
+mod pod;
+mod remove;
 #[cfg(test)]
 mod scripted;
 mod server;
+mod stats;
+mod stop;
 mod streaming;
 mod strict;
 mod target;
 mod translate;
+mod wait;
 
 pub use config::Config;
 pub use driver::{K8sDriver, connect, connect_url};

@@ -4,11 +4,11 @@ use hyper::Request;
 use runtime_core::{Context, Error, Health, Result, helpers::kube_version::KubeVersion};
 use serde::Deserialize;
 
-use crate::{client::Client, error::Refusal};
-
-/// The label of a node's architecture, and what it was called before 1.14.
-const ARCH: &str = "kubernetes.io/arch";
-const OLD_ARCH: &str = "beta.kubernetes.io/arch";
+use crate::{
+    client::Client,
+    error::Refusal,
+    translate::{ARCH_LABEL, OLD_ARCH_LABEL},
+};
 
 /// A server's own words about its version.
 #[derive(Debug, Default, Deserialize)]
@@ -49,8 +49,8 @@ impl Server {
     /// The label of a node's architecture.
     pub(crate) fn arch_label(&self) -> &'static str {
         match &self.version {
-            Some(version) if !version.is_placeholder() && !version.at_least(1, 14) => OLD_ARCH,
-            _ => ARCH,
+            Some(version) if !version.is_placeholder() && !version.at_least(1, 14) => OLD_ARCH_LABEL,
+            _ => ARCH_LABEL,
         }
     }
 
@@ -88,11 +88,11 @@ mod tests {
     #[test]
     fn versions_and_the_label_that_goes_with_them() {
         for (git, major, minor, shown, label) in [
-            ("v0.0.0-master+$Format:%H$", "1", "36", "v1.36.0", ARCH),
-            ("v1.13.5-gke.10", "1", "13+", "v1.13.5-gke.10", OLD_ARCH),
-            ("v1.14.0", "1", "14", "v1.14.0", ARCH),
-            ("v0.0.0-master+$Format:%H$", "", "", "v0.0.0-master+$Format:%H$", ARCH),
-            ("what?", "x", "", "unknown", ARCH),
+            ("v0.0.0-master+$Format:%H$", "1", "36", "v1.36.0", ARCH_LABEL),
+            ("v1.13.5-gke.10", "1", "13+", "v1.13.5-gke.10", OLD_ARCH_LABEL),
+            ("v1.14.0", "1", "14", "v1.14.0", ARCH_LABEL),
+            ("v0.0.0-master+$Format:%H$", "", "", "v0.0.0-master+$Format:%H$", ARCH_LABEL),
+            ("what?", "x", "", "unknown", ARCH_LABEL),
         ] {
             let server = server(git, major, minor);
             assert_eq!((server.health().version.as_str(), server.arch_label()), (shown, label), "{git}");

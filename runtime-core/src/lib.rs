@@ -22,6 +22,7 @@ mod janitor;
 pub mod layer;
 mod leftover;
 pub mod log_file;
+pub mod lost;
 pub mod marks;
 mod object;
 mod operation;

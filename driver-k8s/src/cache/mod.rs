@@ -15,7 +15,6 @@ mod follow;
 mod lines;
 mod run;
 mod store;
-mod summary;
 
 use std::{
     collections::HashMap,
@@ -27,7 +26,6 @@ use runtime_core::{Context, Error, ErrorKind, PodId, Result, events::Snapshot};
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-#[allow(unused_imports, reason = "for what waits for pods")]
 pub(crate) use follow::{Following, Seen};
 pub(crate) use store::Entry;
 

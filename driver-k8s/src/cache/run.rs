@@ -203,9 +203,9 @@ impl Runner {
     async fn away(&mut self, refusal: Refusal) {
         tracing::debug!(error = %refusal.error, "pods can't be watched");
         // A watch that is cut goes on with the next; only one that can't be made anew leaves nothing known.
-        if self.pause > FIRST_PAUSE || !refusal.error.is_transient() {
-            self.shared.state.send_replace(State::Away(refusal.error));
-        } else if matches!(*self.shared.state.borrow(), State::Begun) {
+        let is_first = self.pause == FIRST_PAUSE && refusal.error.is_transient();
+        let was_live = matches!(*self.shared.state.borrow(), State::Live);
+        if !(is_first && was_live) {
             self.shared.state.send_replace(State::Away(refusal.error));
         }
         let pause = refusal.retry_after.unwrap_or_default().max(self.pause);

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use runtime_core::{ContainerSummary, PodId, PodSummary};
 use tokio::sync::watch;
 
-use super::summary;
+use crate::translate::status;
 
 /// What is kept of a pod.
 #[derive(Debug)]
@@ -119,7 +119,9 @@ impl Store {
 impl Entry {
     /// `None` for what is no pod of a server: they all have a name and a uid.
     pub(super) fn of(pod: &Pod) -> Option<Self> {
-        let (summary, mut containers) = (summary::pod_summary(pod)?, summary::container_summaries(pod));
+        let metadata = &pod.metadata;
+        metadata.name.as_ref().and(metadata.uid.as_ref()).and(metadata.namespace.as_ref())?;
+        let (summary, mut containers) = (status::pod_summary(pod), status::container_summaries(pod));
         containers.shrink_to_fit();
         Some(Self { summary, containers: containers.into_boxed_slice() })
     }

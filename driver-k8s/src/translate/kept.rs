@@ -15,6 +15,14 @@ use crate::options::{Toolbox, is_default};
 /// The annotation. A pod that has it was made by wharf.
 pub(crate) const KEPT: &str = "wharf.dev/spec";
 
+/// The annotation of a pod that wharf has stopped, with the time. Its deadline is no other than that.
+pub(crate) const STOPPED: &str = "wharf.dev/stopped";
+
+/// Whether wharf has stopped a pod.
+pub(crate) fn is_stopped(pod: &Pod) -> bool {
+    pod.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(STOPPED))
+}
+
 /// What is kept of a pod. Never a secret.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

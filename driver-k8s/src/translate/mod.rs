@@ -23,7 +23,7 @@ mod expand;
 pub(crate) mod failure;
 pub(crate) mod kept;
 pub mod manifest;
-mod names;
+pub(crate) mod names;
 mod network;
 mod pod;
 mod read;
@@ -39,11 +39,9 @@ mod tests;
 
 use runtime_core::{Error, ErrorKind, Result};
 
-#[allow(unused_imports, reason = "for what creates pods")]
 pub(crate) use names::{ARCH_LABEL, OLD_ARCH_LABEL};
-#[allow(unused_imports, reason = "for what creates pods")]
 pub(crate) use pod::{Objects, objects};
-#[allow(unused_imports, reason = "for what creates pods")]
+#[allow(unused_imports, reason = "for who reads pods")]
 pub(crate) use read::pod_spec;
 pub(crate) use toolbox::NAME as TOOLBOX_NAME;
 

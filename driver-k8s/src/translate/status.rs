@@ -9,7 +9,11 @@ use runtime_core::{
     PodSummary, marks::visible,
 };
 
-use super::{failure::reasons, kept::Kept, resources};
+use super::{
+    failure::reasons,
+    kept::{Kept, is_stopped},
+    resources,
+};
 use crate::id::PodKey;
 
 /// The names by which a pod is asked for.
@@ -27,6 +31,8 @@ pub(crate) fn pod_phase(pod: &k8s::Pod) -> PodPhase {
         "" | "Pending" => PodPhase::Pending,
         "Running" => PodPhase::Running,
         "Succeeded" => PodPhase::Succeeded,
+        // That is how a pod ends that was stopped, whatever its containers made of it.
+        "Failed" if is_stopped(pod) => PodPhase::Stopped,
         "Failed" => PodPhase::Failed,
         _ => PodPhase::Unknown,
     }
@@ -119,7 +125,7 @@ pub(crate) fn exit(pod: &k8s::Pod, name: &str) -> Option<ExitStatus> {
     }
     let pod_reason = pod.status.as_ref().and_then(|status| status.reason.as_deref());
     let of_pod = match pod_reason {
-        Some(reasons::DEADLINE_EXCEEDED) => Some(ExitCause::DeadlineExceeded),
+        Some(reasons::DEADLINE_EXCEEDED) if !is_stopped(pod) => Some(ExitCause::DeadlineExceeded),
         _ => None,
     };
     let Some(end) = ended(pod, name) else {
