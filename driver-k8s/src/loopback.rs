@@ -69,6 +69,9 @@ impl Loopback {
                         "/apis/metrics.k8s.io/v1beta1" => {
                             std::future::ready(reply(404, "404 page not found\n")).boxed()
                         }
+                        nodes if nodes.starts_with("/api/v1/nodes") => {
+                            std::future::ready(reply(404, "404 page not found\n")).boxed()
+                        }
                         _ => {
                             noted.lock().unwrap().push(target);
                             answer(request).boxed()
