@@ -14,6 +14,11 @@ pub(super) struct Requirement {
 }
 
 impl Requirement {
+    /// The object of this name.
+    pub(super) fn name(name: &str) -> Self {
+        Self { pointer: "/metadata/name".to_owned(), value: name.to_owned(), equal: true }
+    }
+
     pub(super) fn fits(&self, object: &Value) -> bool {
         let is = match object.pointer(&self.pointer) {
             Some(Value::String(text)) => *text == self.value,

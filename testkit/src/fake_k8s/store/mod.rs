@@ -25,12 +25,14 @@ use tokio::sync::watch::Sender;
 pub use delete::{DeleteOptions, Deleted};
 pub use garbage::Propagation;
 pub use history::EventType;
+pub(super) use metadata::generate_name;
 use history::{Change, History};
 pub use page::{List, ListOptions};
 pub use resource::Resource;
 pub use select::Selection;
 pub use watch::{Event, From, Watch};
 pub use write::Part;
+pub(super) use write::check_identity;
 
 use super::{Clock, Refusal};
 

@@ -39,6 +39,13 @@ impl Selection {
         Ok(Self { namespace: namespace.map(str::to_owned), labels: parsed_labels, fields: parsed_fields })
     }
 
+    /// Of these, the object of this name.
+    #[must_use]
+    pub fn only(mut self, name: &str) -> Self {
+        self.fields.push(fields::Requirement::name(name));
+        self
+    }
+
     /// The one namespace that is looked at.
     pub(super) fn only_namespace(&self) -> Option<&str> {
         self.namespace.as_deref()

@@ -1,0 +1,282 @@
+//! The running server: its port, its connections, its end.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use hyper::Response;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::access::Access;
+use super::cluster::Cluster;
+use super::dispatch::respond;
+use super::fault::{WatchFault, WatchFaults};
+use super::requests::Requests;
+use super::route::Served;
+use super::store::{Resource, Store};
+use super::tls::Tls;
+use super::{Body, Clock, Nodes, PodRequest, Refusal, kubeconfig, random};
+use crate::accept::accept;
+use crate::connection::Connection;
+use crate::engine::Faults;
+
+/// How many connections wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// How a fake is started.
+#[derive(Debug, Clone)]
+pub struct FakeK8sOptions {
+    /// The port on loopback; 0 picks a free one.
+    pub port: u16,
+    /// The group `coordination.k8s.io` is served. It came with Kubernetes 1.14.
+    pub leases: bool,
+    /// The metrics API is served.
+    pub metrics: bool,
+    /// A watch can begin with the list. The recorded cluster, on etcd 3.4, refuses that.
+    pub streams_lists: bool,
+}
+
+impl Default for FakeK8sOptions {
+    fn default() -> Self {
+        Self { port: 0, leases: true, metrics: false, streams_lists: false }
+    }
+}
+
+/// A cluster that serves on loopback until it is dropped.
+///
+/// Accepted without effect: who owns which field (`fieldManager`, so an apply never conflicts and never takes away what an
+/// earlier one gave), finalizers, `Foreground` deletion, which is as `Background`. Objects come without `managedFields`. No
+/// service account token is mounted. Trials (`dryRun`) are refused.
+pub struct FakeK8s {
+    address: SocketAddr,
+    tls: Tls,
+    cluster: Arc<Cluster>,
+    serving: Mutex<Option<Serving>>,
+}
+
+/// One run of the server. Dropping it severs the connections and stops listening.
+struct Serving {
+    task: JoinHandle<()>,
+    _connections: DropGuard,
+}
+
+impl FakeK8s {
+    /// Starts an API server without nodes: what is in the store is all that there is, and pods stay as they are written. It
+    /// listens when this returns.
+    ///
+    /// # Errors
+    /// When the port can't be had, or no certificate be made.
+    pub fn without_nodes(options: &FakeK8sOptions) -> io::Result<Self> {
+        Self::over(Store::new(Clock::default()), Arc::new(NoNodes), Faults::default(), options)
+    }
+
+    /// Starts an API server over a store, with the namespaces in it that every cluster has.
+    fn over(
+        store: Store,
+        nodes: Arc<dyn Nodes>,
+        faults: Faults,
+        options: &FakeK8sOptions,
+    ) -> io::Result<Self> {
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            // One that is there already is as good.
+            let _ = store.create(Resource::Namespaces, "", json!({"metadata": {"name": name}}));
+        }
+        let listener = listen(options.port)?;
+        let address = listener.local_addr()?;
+        let tls = Tls::new()?;
+        let cluster = Arc::new(Cluster {
+            clock: store.clock(),
+            store,
+            access: Access::new(random::uid()),
+            requests: Requests::default(),
+            faults,
+            watch_faults: WatchFaults::default(),
+            nodes,
+            served: Served { leases: options.leases, metrics: options.metrics },
+            streams_lists: options.streams_lists,
+            address: address.to_string(),
+        });
+        let serving = Mutex::new(Some(Serving::start(listener, &tls.acceptor, &cluster)));
+        Ok(Self { address, tls, cluster, serving })
+    }
+
+    /// Where it listens, as in `https://127.0.0.1:6443`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The certificate of the authority that its clients have to trust, PEM.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.tls.authority
+    }
+
+    /// A kubeconfig for it: the context `fake`, the namespace `default`, the token that is good now.
+    #[must_use]
+    pub fn kubeconfig(&self) -> String {
+        kubeconfig::write(&self.url(), &self.tls.authority, &self.token())
+    }
+
+    /// Writes [`kubeconfig`](Self::kubeconfig) to a file.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
+        std::fs::write(path, self.kubeconfig())
+    }
+
+    /// The objects.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.cluster.store
+    }
+
+    /// The clock of the server.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.cluster.clock
+    }
+
+    /// The requests so far.
+    #[must_use]
+    pub fn requests(&self) -> &Requests {
+        &self.cluster.requests
+    }
+
+    /// The faults of requests, by operation: see [`refuse`](super::refuse) and [`cut`](super::cut).
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.cluster.faults
+    }
+
+    /// Lets every watch of a resource go wrong that is open now.
+    pub fn break_watches(&self, resource: Resource, fault: WatchFault) {
+        self.cluster.watch_faults.inject(resource, fault);
+    }
+
+    /// The bearer token that is good now.
+    #[must_use]
+    pub fn token(&self) -> String {
+        self.cluster.access.token()
+    }
+
+    /// From now on this is the only token that is good.
+    pub fn set_token(&self, token: impl Into<String>) {
+        self.cluster.access.set_token(token.into());
+    }
+
+    /// From now on nobody may do this (`create`, `pods/exec`). Access reviews say so, too.
+    pub fn deny(&self, verb: &str, resource: &str) {
+        self.cluster.access.deny(verb, resource);
+    }
+
+    /// Takes a [denial](Self::deny) back.
+    pub fn allow(&self, verb: &str, resource: &str) {
+        self.cluster.access.allow(verb, resource);
+    }
+
+    /// Severs every connection and stops listening, as a server that is down. Objects and pods stay. Nothing happens if it is
+    /// down.
+    pub async fn stop(&self) {
+        let Some(mut serving) = self.serving().take() else { return };
+        serving.task.abort();
+        // Aborted is what was asked for; the listener is closed once the task has ended.
+        let _ = (&mut serving.task).await;
+    }
+
+    /// Listens again, on the port it had. Nothing happens if it is up.
+    ///
+    /// # Errors
+    /// When somebody else has taken the port.
+    pub fn start_again(&self) -> io::Result<()> {
+        let mut serving = self.serving();
+        if serving.is_none() {
+            let listener = listen(self.address.port())?;
+            *serving = Some(Serving::start(listener, &self.tls.acceptor, &self.cluster));
+        }
+        Ok(())
+    }
+
+    fn serving(&self) -> MutexGuard<'_, Option<Serving>> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for FakeK8s {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeK8s").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Serving {
+    fn start(listener: TcpListener, acceptor: &TlsAcceptor, cluster: &Arc<Cluster>) -> Self {
+        let sever = CancellationToken::new();
+        let connections = sever.clone().drop_guard();
+        let (acceptor, cluster) = (acceptor.clone(), Arc::clone(cluster));
+        let task = tokio::spawn(async move {
+            let serve = |stream| connection(stream, acceptor.clone(), Arc::clone(&cluster), sever.clone());
+            accept(listener, "API", serve).await;
+        });
+        Self { task, _connections: connections }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    cluster: Arc<Cluster>,
+    sever: CancellationToken,
+) {
+    // Streams are of small pieces. A socket that refuses this works all the same.
+    let _ = stream.set_nodelay(true);
+    let stream = match acceptor.accept(Connection::new(stream, sever)).await {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%error, "a client does not trust the API server, or is none"),
+    };
+    let service = service_fn(|request| respond(Arc::clone(&cluster), request));
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection to the API server broke off");
+    }
+}
+
+/// Listens on loopback. A port that was in use a moment ago can be had again.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(BACKLOG)
+}
+
+/// A cluster of which nobody serves the pods.
+#[derive(Debug)]
+struct NoNodes;
+
+#[async_trait]
+impl Nodes for NoNodes {
+    async fn serve(&self, request: PodRequest) -> Result<Response<Body>, Refusal> {
+        let name = request.pod["metadata"]["name"].as_str().unwrap_or_default();
+        Err(Refusal::bad_request(format!("pod {name} does not have a host assigned")))
+    }
+
+    async fn pod_metrics(&self) -> Vec<Value> {
+        Vec::new()
+    }
+}
