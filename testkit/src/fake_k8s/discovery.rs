@@ -34,7 +34,8 @@ pub(super) fn describe(cluster: &Cluster, what: &Discovery) -> Value {
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": cluster.address}],
         }),
         Discovery::Groups => {
-            let groups: Vec<_> = cluster.served.groups().map(|(name, version)| group(name, version)).collect();
+            let groups: Vec<_> =
+                cluster.served.groups().map(|(name, version)| group(name, version)).collect();
             json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
         }
         Discovery::Group(name) => {

@@ -43,7 +43,7 @@ pub(super) async fn respond(cluster: Arc<Cluster>, request: Request<Incoming>) -
     });
     let answered = match admit(&cluster, &request, &route, verb) {
         Ok(verb) => among_faults(&cluster, request, &query, &route, verb, &operation).await,
-        Err(answer) => Ok(answer),
+        Err(answer) => Ok(*answer),
     };
     let mut answer = match answered {
         Ok(answer) => answer,
@@ -64,14 +64,14 @@ fn admit(
     request: &Request<Incoming>,
     route: &Route,
     verb: Option<Verb>,
-) -> Result<Verb, Answer> {
+) -> Result<Verb, Box<Answer>> {
     let is_open_to_all = matches!(route, Route::Health | Route::Version);
-    let refused = |refusal| answer::refused(&refusal);
+    let refused = |refusal| Box::new(answer::refused(&refusal));
     if !cluster.access.knows(request.headers()).unwrap_or(is_open_to_all) {
         return Err(refused(Refusal::new(401, "Unauthorized", "Unauthorized")));
     }
     match route {
-        Route::NoPage => return Err(answer::no_such_page()),
+        Route::NoPage => return Err(Box::new(answer::no_such_page())),
         Route::Unknown => return Err(refused(about_nothing(404))),
         _ => {}
     }
@@ -119,7 +119,9 @@ async fn answer(
         (Route::Objects(place), Verb::Watch) => watch::watch(cluster, place, None, query),
         (Route::Objects(place), Verb::List) => read::list(cluster, place, query),
         (Route::Object(place, name), Verb::Watch) => watch::watch(cluster, place, Some(name), query),
-        (Route::Object(place, name) | Route::Status(place, name), Verb::Get) => read::get(cluster, place, name),
+        (Route::Object(place, name) | Route::Status(place, name), Verb::Get) => {
+            read::get(cluster, place, name)
+        }
         _ => {
             let (parts, body) = request.into_parts();
             write(cluster, &parts, body, query, route, verb).await

@@ -20,7 +20,8 @@ struct Problem {
 
 impl Problems {
     pub(super) fn required(&mut self, field: impl Display, why: &str) {
-        let message = if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
+        let message =
+            if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
         self.add("FieldValueRequired", field, message);
     }
 

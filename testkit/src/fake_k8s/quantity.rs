@@ -34,7 +34,8 @@ fn tidy_one(value: &mut Value) -> Result<(), String> {
 
 /// A quantity as a number; `None` for what is none. Exact enough to compare.
 pub(super) fn parse(text: &str) -> Option<f64> {
-    let digits = text.find(|letter: char| !matches!(letter, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
+    let digits =
+        text.find(|letter: char| !matches!(letter, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
     let number: f64 = number.parse().ok()?;
     let factor = match suffix {
@@ -67,9 +68,14 @@ mod tests {
 
     #[test]
     fn quantities() {
-        for (text, number) in
-            [("1", 1.0), ("500m", 0.5), ("64Mi", 67_108_864.0), ("1e3", 1000.0), ("-1", -1.0), ("0.5k", 500.0)]
-        {
+        for (text, number) in [
+            ("1", 1.0),
+            ("500m", 0.5),
+            ("64Mi", 67_108_864.0),
+            ("1e3", 1000.0),
+            ("-1", -1.0),
+            ("0.5k", 500.0),
+        ] {
             assert_eq!(parse(text), Some(number), "{text}");
         }
         for text in ["", "Mi", "12Q", "1.2.3", "1 Mi", "ten", "1e"] {

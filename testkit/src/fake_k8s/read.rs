@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
+use super::Refusal;
 use super::answer::{self, Answer};
 use super::cluster::Cluster;
 use super::query::Query;
 use super::route::Place;
 use super::store::{ListOptions, Selection};
-use super::Refusal;
 
 pub(super) fn get(cluster: &Cluster, place: &Place, name: &str) -> Result<Answer, Refusal> {
     let object = cluster.store.get(place.resource, &place.namespace, name)?;

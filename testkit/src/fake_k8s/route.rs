@@ -157,9 +157,7 @@ impl Route {
     pub(super) fn subject(&self) -> Option<(&str, String, &str, &str)> {
         let of = |place: &Place, subresource: &str| format!("{}{subresource}", place.resource.plural());
         match self {
-            Self::Objects(place) => {
-                Some((place.resource.group(), of(place, ""), &place.namespace, ""))
-            }
+            Self::Objects(place) => Some((place.resource.group(), of(place, ""), &place.namespace, "")),
             Self::Object(place, name) => {
                 Some((place.resource.group(), of(place, ""), &place.namespace, name))
             }

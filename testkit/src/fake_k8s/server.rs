@@ -56,7 +56,7 @@ impl Default for FakeK8sOptions {
 ///
 /// Accepted without effect: who owns which field (`fieldManager`, so an apply never conflicts and never takes away what an
 /// earlier one gave), finalizers, `Foreground` deletion, which is as `Background`. Objects come without `managedFields`. No
-/// service account token is mounted. Trials (`dryRun`) are refused.
+/// service account token is mounted. Trials (`dryRun`) and protobuf are refused; tables and schemas are not made.
 pub struct FakeK8s {
     address: SocketAddr,
     tls: Tls,

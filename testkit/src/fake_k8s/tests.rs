@@ -1,0 +1,6 @@
+mod client;
+mod faults;
+mod kubectl;
+mod replay;
+mod rest;
+mod watches;

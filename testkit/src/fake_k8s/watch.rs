@@ -55,16 +55,18 @@ pub(super) fn watch(
         _ => From::Start,
     };
     let now = Instant::now();
-    Ok(streamed(Session {
-        resource: place.resource,
-        watch: cluster.store.watch_selected(place.resource, selection, from),
-        faults: cluster.watch_faults.subscribe(),
-        end: now + seconds.map_or(DEFAULT_TIME, Duration::from_secs),
-        bookmark: query.flag("allowWatchBookmarks").then_some(now),
-        owes_end_of_list: begins_with_list,
-        is_over: false,
-    }
-    .started(now)))
+    Ok(streamed(
+        Session {
+            resource: place.resource,
+            watch: cluster.store.watch_selected(place.resource, selection, from),
+            faults: cluster.watch_faults.subscribe(),
+            end: now + seconds.map_or(DEFAULT_TIME, Duration::from_secs),
+            bookmark: query.flag("allowWatchBookmarks").then_some(now),
+            owes_end_of_list: begins_with_list,
+            is_over: false,
+        }
+        .started(now),
+    ))
 }
 
 /// What a watch that begins with the list has to say.
@@ -120,7 +122,7 @@ impl Session {
                 },
                 () = sleep_until(self.end) => return None,
                 event = self.watch.next() => return Some(Ok(match event {
-                    Ok(event) => line(event.kind.as_str(), &*event.object),
+                    Ok(event) => line(event.kind.as_str(), &event.object),
                     Err(refusal) => self.last(&refusal),
                 })),
                 () = sleep_until(bookmark_at), if self.bookmark.is_some() => {

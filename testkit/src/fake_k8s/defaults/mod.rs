@@ -38,7 +38,8 @@ fn set(object: &mut Value, field: &str, value: impl Into<Value>) {
 
 fn secret(object: &mut Value) {
     set(object, "type", "Opaque");
-    let Some(Value::Object(texts)) = object.as_object_mut().and_then(|fields| fields.remove("stringData")) else {
+    let Some(Value::Object(texts)) = object.as_object_mut().and_then(|fields| fields.remove("stringData"))
+    else {
         return;
     };
     for (key, value) in texts {

@@ -138,9 +138,7 @@ mod tests {
             "automountServiceAccountToken": false,
             "containers": [{"name": "maincontainer", "image": "localhost:5000/e2e-test-images/busybox:1.29-2"}],
         }));
-        let toleration = |key: &str| {
-            json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
-        };
+        let toleration = |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
         assert_eq!(
             spec,
             json!({

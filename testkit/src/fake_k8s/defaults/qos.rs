@@ -5,7 +5,8 @@ use serde_json::Value;
 /// The class of a pod with this spec.
 pub(super) fn class(spec: &Value) -> &'static str {
     let containers = ["containers", "initContainers"].into_iter();
-    let containers: Vec<_> = containers.flat_map(|field| spec[field].as_array().into_iter().flatten()).collect();
+    let containers: Vec<_> =
+        containers.flat_map(|field| spec[field].as_array().into_iter().flatten()).collect();
     let amount = |container: &Value, kind: &str, name: &str| {
         container["resources"][kind][name].as_str().map(str::to_owned)
     };

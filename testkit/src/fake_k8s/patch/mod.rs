@@ -52,7 +52,11 @@ impl Patch {
     pub(super) fn change(&self, object: &mut Value) -> Result<(), Refusal> {
         match self {
             Self::Operations(operations) => json_patch::patch(object, operations).map_err(|error| {
-                Refusal::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {error}"))
+                Refusal::new(
+                    422,
+                    "Invalid",
+                    format!("the server rejected our request due to an error in our request: {error}"),
+                )
             })?,
             Self::Merge(patch) => json_patch::merge(object, patch),
             // What is applied is merged in by the keys of lists: fields have no owners here, so a field that an earlier
@@ -67,7 +71,9 @@ fn only_object(patch: Value) -> Result<Value, Refusal> {
     if patch.is_object() {
         Ok(patch)
     } else {
-        Err(Refusal::bad_request("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}"))
+        Err(Refusal::bad_request(
+            "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}",
+        ))
     }
 }
 

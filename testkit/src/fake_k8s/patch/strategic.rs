@@ -39,7 +39,11 @@ pub(super) fn merge(object: &mut Value, patch: &Value) {
         } else if value.is_null() {
             fields.remove(key);
         } else if let (Value::Array(items), Some(merge_key)) = (value, merge_key(key)) {
-            merge_items(fields.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new())), items, merge_key);
+            merge_items(
+                fields.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new())),
+                items,
+                merge_key,
+            );
         } else if let (Value::Array(items), "finalizers") = (value, key.as_str()) {
             add_items(fields.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new())), items);
         } else {
@@ -81,7 +85,11 @@ fn delete_items(list: Option<&mut Value>, gone: &Value) {
 }
 
 fn without_directives(patch: &Map<String, Value>) -> Map<String, Value> {
-    patch.iter().filter(|(key, _)| !key.starts_with('$')).map(|(key, value)| (key.clone(), value.clone())).collect()
+    patch
+        .iter()
+        .filter(|(key, _)| !key.starts_with('$'))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ impl Requirement {
             Some(Value::String(text)) => *text == self.value,
             // What is not set counts as empty; a flag that is not set, as false.
             None | Some(Value::Null) => self.value.is_empty() || self.value == "false",
-            Some(other) => other.to_string() == self.value,
+            Some(Value::Bool(flag)) => self.value.parse() == Ok(*flag),
+            Some(_) => false,
         };
         is == self.equal
     }

@@ -214,7 +214,12 @@ fn check_form(object: &Value) -> Result<(), Refusal> {
 }
 
 /// A version or uid that a write names has to be the present one.
-pub(in crate::fake_k8s) fn check_identity(object: &Value, now: &Value, resource: Resource, name: &str) -> Result<(), Refusal> {
+pub(in crate::fake_k8s) fn check_identity(
+    object: &Value,
+    now: &Value,
+    resource: Resource,
+    name: &str,
+) -> Result<(), Refusal> {
     let (uid, present) = (metadata::text(object, "uid"), metadata::text(now, "uid"));
     if !uid.is_empty() && uid != present {
         let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {present}");

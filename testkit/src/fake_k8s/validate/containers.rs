@@ -31,12 +31,7 @@ pub(super) fn check(spec: &Value, volumes: &BTreeSet<&str>, problems: &mut Probl
     }
 }
 
-fn check_name<'a>(
-    path: &str,
-    container: &'a Value,
-    taken: &mut BTreeSet<&'a str>,
-    problems: &mut Problems,
-) {
+fn check_name<'a>(path: &str, container: &'a Value, taken: &mut BTreeSet<&'a str>, problems: &mut Problems) {
     let (field, name) = (format!("{path}.name"), text(container, "name"));
     if name.is_empty() {
         problems.required(field, "");
@@ -113,8 +108,8 @@ fn check_resources(path: &str, resources: &Value, problems: &mut Problems) {
     for field in ["limits", "requests"] {
         for (name, amount) in resources[field].as_object().into_iter().flatten() {
             let path = format!("{path}.resources.{field}[{name}]");
-            let is_known =
-                matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
+            let is_known = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage")
+                || name.starts_with("hugepages-");
             if !is_known && !name.contains('/') {
                 problems.invalid_text(&path, name, "must be a standard resource for containers");
             }
@@ -145,7 +140,10 @@ fn check_restart(path: &str, container: &Value, field: &str, problems: &mut Prob
     }
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         if field == "initContainers" && policy != "Always" && !container[probe].is_null() {
-            problems.forbidden(format!("{path}.{probe}"), "may not be set for init containers without restartPolicy=Always");
+            problems.forbidden(
+                format!("{path}.{probe}"),
+                "may not be set for init containers without restartPolicy=Always",
+            );
         }
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn check(path: &str, container: &Value, problems: &mut Problems) {
         check_source(&path, variable, problems);
     }
     for (path, source) in items(container, path, "envFrom") {
-        let sources = ["configMapRef", "secretRef"].into_iter().filter(|kind| source[*kind].is_object()).count();
+        let sources =
+            ["configMapRef", "secretRef"].into_iter().filter(|kind| source[*kind].is_object()).count();
         if sources != 1 {
             let why = "must specify one of: `configMapRef` or `secretRef`";
             problems.invalid_text(path, "", why);

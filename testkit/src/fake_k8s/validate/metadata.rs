@@ -17,7 +17,8 @@ pub(super) fn check(resource: Resource, object: &Value, problems: &mut Problems)
     for (path, owner) in items(metadata, "metadata", "ownerReferences") {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if text(owner, field).is_empty() {
-                let why = if field == "apiVersion" { "version must not be empty" } else { "must not be empty" };
+                let why =
+                    if field == "apiVersion" { "version must not be empty" } else { "must not be empty" };
                 problems.invalid_text(format!("{path}.{field}"), "", why);
             }
         }

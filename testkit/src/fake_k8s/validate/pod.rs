@@ -86,7 +86,11 @@ fn check_dns(spec: &Value, problems: &mut Problems) {
     for (path, server) in items(&spec["dnsConfig"], "spec.dnsConfig", "nameservers") {
         let address = server.as_str().unwrap_or_default();
         if address.parse::<std::net::IpAddr>().is_err() {
-            problems.invalid_text(path, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+            problems.invalid_text(
+                path,
+                address,
+                "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+            );
         }
     }
 }
@@ -112,7 +116,8 @@ fn check_tolerations(spec: &Value, problems: &mut Problems) {
             problems.invalid_text(format!("{path}.key"), key, why);
         }
         if key.is_empty() && operator != "Exists" {
-            let why = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
+            let why =
+                "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
             problems.invalid_text(format!("{path}.operator"), operator, why);
         }
         if !matches!(operator, "" | "Equal" | "Exists") {

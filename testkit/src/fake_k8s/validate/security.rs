@@ -30,8 +30,7 @@ pub(super) fn check_container(path: &str, container: &Value, problems: &mut Prob
         }
         let added = context["capabilities"]["add"].as_array();
         if added.is_some_and(|added| added.iter().any(|it| it == "CAP_SYS_ADMIN")) {
-            let why =
-                "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
+            let why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
             problems.invalid(&path, context, why);
         }
     }
@@ -56,7 +55,8 @@ fn check_seccomp(profile: &Value, path: &str, problems: &mut Problems) {
     let (kind, file) = (text(profile, "type"), text(profile, "localhostProfile"));
     match kind {
         "Localhost" if file.is_empty() => {
-            problems.required(format!("{path}.localhostProfile"), "must be set when seccomp type is Localhost");
+            problems
+                .required(format!("{path}.localhostProfile"), "must be set when seccomp type is Localhost");
         }
         "Localhost" => {}
         "RuntimeDefault" | "Unconfined" if !file.is_empty() => {

@@ -48,7 +48,11 @@ fn pod(object: &Value, old: &Value, problems: &mut Problems) {
         (&object["spec"]["activeDeadlineSeconds"], &old["spec"]["activeDeadlineSeconds"]);
     if let Some(before) = old_deadline.as_i64() {
         match new_deadline.as_i64() {
-            None => problems.invalid("spec.activeDeadlineSeconds", new_deadline, "must not update from a positive integer to nil value"),
+            None => problems.invalid(
+                "spec.activeDeadlineSeconds",
+                new_deadline,
+                "must not update from a positive integer to nil value",
+            ),
             Some(after) if after > before => {
                 let why = "must be less than or equal to previous value";
                 problems.invalid("spec.activeDeadlineSeconds", new_deadline, why);

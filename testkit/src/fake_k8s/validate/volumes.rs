@@ -26,7 +26,8 @@ pub(super) fn check<'a>(spec: &'a Value, problems: &mut Problems) -> BTreeSet<&'
 }
 
 fn check_source(path: &str, volume: &Value, problems: &mut Problems) {
-    let sources: Vec<_> = volume.as_object().into_iter().flatten().filter(|(key, _)| *key != "name").collect();
+    let sources: Vec<_> =
+        volume.as_object().into_iter().flatten().filter(|(key, _)| *key != "name").collect();
     let Some((kind, source)) = sources.first() else {
         return problems.required(path, "must specify a volume type");
     };
@@ -46,12 +47,7 @@ fn check_source(path: &str, volume: &Value, problems: &mut Problems) {
 }
 
 /// Checks where a container mounts volumes.
-pub(super) fn check_mounts(
-    path: &str,
-    container: &Value,
-    volumes: &BTreeSet<&str>,
-    problems: &mut Problems,
-) {
+pub(super) fn check_mounts(path: &str, container: &Value, volumes: &BTreeSet<&str>, problems: &mut Problems) {
     let mut taken = BTreeSet::new();
     for (path, mount) in items(container, path, "volumeMounts") {
         let (name, target) = (text(mount, "name"), text(mount, "mountPath"));
