@@ -39,6 +39,7 @@ const ALWAYS: &[C] = &[
     C::PodSandboxUser,
     C::PodPrivileged,
     C::PodPortForward,
+    C::PodPortHalfClose,
     C::ContainerCreate,
     C::ContainerStart,
     C::ContainerStop,

@@ -73,6 +73,7 @@ capabilities! {
     PodEvents = "pod.events", "What happens to pods and containers, as a stream that marks resyncs.";
     PodStats = "pod.stats", "What pods use.";
     PodPortForward = "pod.port_forward", "Connect to ports of a pod.";
+    PodPortHalfClose = "pod.port_half_close", "End what is sent to a port of a pod, and go on reading.";
 
     ContainerCreate = "container.create", "Add a container to a running pod.";
     ContainerStart = "container.start", "Start a single container.";

@@ -85,6 +85,7 @@ pub trait Pod: Send + Sync {
     /// *Requires capability* `pod.port_forward`.
     ///
     /// *Behaviour:* missing is `NotFound`; a pod that does not run is `InvalidState`. A port at which nobody listens is
-    /// `Unavailable` here, or an error of the stream with the system's reason.
+    /// `Unavailable` here, or an error of the stream with the system's reason. Without the capability `pod.port_half_close`
+    /// shutting the stream down is an error of kind `Unsupported`: nothing more can be sent, and reading goes on.
     async fn port_forward(&self, cx: &Context, id: &PodId, port: u16) -> Result<PortStream>;
 }

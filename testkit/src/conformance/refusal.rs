@@ -61,9 +61,10 @@ pub(super) fn name(capability: Capability) -> String {
 fn is_description(capability: Capability) -> bool {
     matches!(
         capability,
-        // A signal is refused by the session, which is there only where streams are.
+        // A signal is refused by the session, and half an end by the stream of the port, which are there only where streams are.
         Capability::PodDurable
             | Capability::PodNetwork
+            | Capability::PodPortHalfClose
             | Capability::ContainerRootfs
             | Capability::ContainerLogsStreams
             | Capability::ImageMountPath

@@ -20,6 +20,7 @@ const ALWAYS: &[C] = &[
     C::PodLogDirectory,
     C::PodPullSecrets,
     C::PodPortForward,
+    C::PodPortHalfClose,
     C::PodEvents,
     C::ContainerCreate,
     C::ContainerStart,

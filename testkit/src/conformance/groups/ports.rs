@@ -15,7 +15,7 @@ cases! { Network;
     a_port_is_forwarded: proves [PodPortForward], needs [PodRun, ContainerLogs];
     connections_to_a_port_are_apart: proves [], needs [PodPortForward, PodRun, ContainerLogs];
     much_goes_both_ways_through_a_port: proves [], needs [PodPortForward, PodRun, ContainerLogs];
-    one_direction_of_a_port_ends_alone: proves [], needs [PodPortForward, PodRun, ContainerLogs];
+    one_direction_of_a_port_ends_alone: proves [PodPortHalfClose], needs [PodPortForward, PodRun, ContainerLogs];
     a_port_without_listener_is_told: proves [], needs [PodPortForward, PodRun];
     ports_of_pods_that_do_not_run_are_refused: proves [], needs [PodPortForward, PodRun, PodStop];
 }
