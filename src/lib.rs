@@ -25,6 +25,7 @@
 //! | --- | --- | --- |
 //! | `memory` | the in-memory reference driver | `memory://` |
 //! | `cri` | CRI v1 runtimes: containerd, CRI-O | `cri:///path.sock`, `cri://host:port` |
+//! | `k8s` | Kubernetes clusters | `k8s://CONTEXT/NAMESPACE` |
 //! | `nydus` | nydusd, the daemon of lazily loaded images | `nydus:///work/dir?mode=virtiofs`, `…?mode=fuse` |
 
 mod client;
@@ -47,6 +48,8 @@ pub use runtime_core::{
 
 #[cfg(feature = "cri")]
 pub use driver_cri as cri;
+#[cfg(feature = "k8s")]
+pub use driver_k8s as k8s;
 #[cfg(feature = "nydus")]
 pub use driver_nydus as nydus;
 #[cfg(feature = "memory")]

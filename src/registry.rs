@@ -8,13 +8,16 @@ pub fn registry() -> Registry {
     let registry = Registry::new()
         .with_feature("memory", "memory")
         .with_feature("cri", "cri")
-        .with_feature("nydus", "nydus");
+        .with_feature("nydus", "nydus")
+        .with_feature("k8s", "k8s");
     #[cfg(feature = "memory")]
     let registry = registry.with_driver("memory", testkit::memory::connect_url);
     #[cfg(feature = "cri")]
     let registry = registry.with_driver("cri", driver_cri::connect_url);
     #[cfg(feature = "nydus")]
     let registry = registry.with_driver("nydus", driver_nydus::connect_url);
+    #[cfg(feature = "k8s")]
+    let registry = registry.with_driver("k8s", driver_k8s::connect_url);
     registry
 }
 
@@ -29,5 +32,6 @@ mod tests {
         assert_eq!(schemes.contains(&"memory"), cfg!(feature = "memory"));
         assert_eq!(schemes.contains(&"cri"), cfg!(feature = "cri"));
         assert_eq!(schemes.contains(&"nydus"), cfg!(feature = "nydus"));
+        assert_eq!(schemes.contains(&"k8s"), cfg!(feature = "k8s"));
     }
 }

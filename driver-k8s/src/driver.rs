@@ -102,6 +102,12 @@ pub fn connect_url(url: Url) -> BoxFuture<'static, Result<Arc<dyn Driver>>> {
 }
 
 impl K8sDriver {
+    /// The namespace of pods whose spec says none, and of lists and events.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.client().namespace()
+    }
+
     /// Checks a call before any IO.
     pub(crate) fn admit(&self, cx: &Context, call: &Call<'_>) -> Result<()> {
         admit(NAME, &self.0.capabilities, cx, call)
