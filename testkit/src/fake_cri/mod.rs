@@ -20,6 +20,7 @@ mod launch;
 mod mounts;
 mod names;
 mod refusal;
+mod runtime;
 mod sandbox;
 mod security;
 mod server;
@@ -32,6 +33,7 @@ mod update;
 
 pub use calls::Calls;
 pub use lacks::LACKS;
+pub(crate) use runtime::Runtime;
 pub use server::{FakeCri, FakeCriOptions};
 pub use streaming::StreamingOptions;
 

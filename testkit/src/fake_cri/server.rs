@@ -151,7 +151,7 @@ impl FakeCri {
 }
 
 /// A directory with the engine's files, where a sweep finds it; elsewhere if that would make the socket's path too long.
-fn directory(engine: &Path) -> io::Result<TempDir> {
+pub(super) fn directory(engine: &Path) -> io::Result<TempDir> {
     const ROOM_FOR_NAMES: usize = 32;
     let fits = engine.as_os_str().len() + ROOM_FOR_NAMES < SUN_PATH_BYTES;
     if fits { TempDir::with_prefix_in("fake-cri-", engine) } else { TempDir::with_prefix("fake-cri-") }

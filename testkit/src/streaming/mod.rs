@@ -3,6 +3,7 @@
 //! Fake CRI and fake Kubernetes share it. What the streams are connected to is theirs.
 
 pub(crate) mod client;
+pub(crate) mod idle;
 pub(crate) mod outcome;
 pub(crate) mod refusal;
 pub(crate) mod resize;

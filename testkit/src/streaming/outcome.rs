@@ -22,6 +22,17 @@ impl Outcome {
         if code == 0 { Self::Success } else { Self::ExitCode { code, why: why() } }
     }
 
+    /// As a kubelet tells it that has asked a container runtime.
+    pub(crate) fn relayed(self) -> Self {
+        match self {
+            Self::Success => Self::Success,
+            Self::ExitCode { code, .. } => {
+                Self::ExitCode { code, why: format!("command terminated with exit code {code}") }
+            }
+            Self::Failed(why) => Self::Failed(format!("Internal error occurred: {why}")),
+        }
+    }
+
     fn message(&self) -> Option<String> {
         match self {
             Self::Success => None,
@@ -126,6 +137,21 @@ mod tests {
                 concat!(
                     r#"{"metadata":{},"status":"Failure","message":"Internal error occurred: why","#,
                     r#""reason":"InternalError","details":{"causes":[{"message":"why"}]},"code":500}"#
+                ),
+            ),
+            (
+                Outcome::exit(5, why).relayed(),
+                concat!(
+                    r#"{"metadata":{},"status":"Failure","message":"command terminated with non-zero exit code: "#,
+                    r#"command terminated with exit code 5","reason":"NonZeroExitCode","#,
+                    r#""details":{"causes":[{"reason":"ExitCode","message":"5"}]}}"#
+                ),
+            ),
+            (
+                Outcome::Failed("why".into()).relayed(),
+                concat!(
+                    r#"{"metadata":{},"status":"Failure","message":"Internal error occurred: Internal error occurred: why","#,
+                    r#""reason":"InternalError","details":{"causes":[{"message":"Internal error occurred: why"}]},"code":500}"#
                 ),
             ),
         ] {

@@ -1,5 +1,6 @@
 //! Channels over WebSocket: each message begins with the number of its channel.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -12,9 +13,7 @@ use hyper::header::{
     CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::sync::Mutex;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -38,7 +37,15 @@ const CLOSE: u8 = 255;
 /// How many bytes of a channel wait before the connection has to.
 const CHANNEL_BYTES: usize = 64 * 1024;
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+/// A connection that has been upgraded.
+pub(crate) type Io = Box<dyn Duplex>;
+
+/// What bytes go through both ways.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+type Socket = WebSocketStream<Io>;
 
 /// What the two sides have agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,10 +138,15 @@ pub(crate) struct WebSocket {
 }
 
 /// The direction to the client. It is `None`, and so the connection closed, once the client has gone.
-#[derive(Debug)]
 struct Sink {
     socket: Mutex<Option<SplitSink<Socket, Message>>>,
     gone: CancellationToken,
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").field("gone", &self.gone.is_cancelled()).finish_non_exhaustive()
+    }
 }
 
 impl Sink {
@@ -156,11 +168,7 @@ impl Sink {
 
 impl WebSocket {
     /// Begins, with what the client may send on: for each channel, whether it is heard.
-    pub(crate) async fn begin(
-        io: TokioIo<Upgraded>,
-        agreed: Agreed,
-        heard: &[bool],
-    ) -> (Self, Vec<Option<Incoming>>) {
+    pub(crate) async fn begin(io: Io, agreed: Agreed, heard: &[bool]) -> (Self, Vec<Option<Incoming>>) {
         let (sink, stream) = WebSocketStream::from_raw_socket(io, Role::Server, None).await.split();
         let mut pipes = Vec::new();
         let mut incoming = Vec::new();
@@ -191,11 +199,7 @@ impl WebSocket {
 }
 
 /// The client of an exec or attach that wants these streams, which has been upgraded.
-pub(crate) async fn client(
-    io: TokioIo<Upgraded>,
-    agreed: Agreed,
-    [stdin, stdout, stderr]: [bool; 3],
-) -> Client {
+pub(crate) async fn client(io: Io, agreed: Agreed, [stdin, stdout, stderr]: [bool; 3]) -> Client {
     let (socket, incoming) = WebSocket::begin(io, agreed, &[stdin, false, false, false, true]).await;
     let mut incoming = incoming.into_iter();
     let from = incoming.next().flatten();

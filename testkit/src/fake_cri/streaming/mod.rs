@@ -1,12 +1,12 @@
 //! Exec, attach and port-forward: the calls hand out URLs, and an HTTP server on loopback carries the streams, over
 //! WebSocket or SPDY, as containerd's does.
 
-mod attach;
+pub(super) mod attach;
 mod calls;
-mod exec;
+pub(super) mod exec;
 mod forward;
 mod grants;
-mod ports;
+pub(super) mod ports;
 mod server;
 
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use self::grants::{Grant, Grants};
+pub(super) use self::ports::Forwarding;
 pub(super) use self::server::StreamServer;
 
 /// Which protocols the streams can be had over. The default is what containerd 1.6 speaks.

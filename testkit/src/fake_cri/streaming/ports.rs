@@ -15,7 +15,7 @@ use super::forward::forward;
 use crate::fake_cri::fake::Fake;
 use crate::streaming::client::{Incoming, Outgoing};
 use crate::streaming::spdy::{PortStream, STREAM_CREATION, check_port_stream, outgoing, refuse};
-use crate::streaming::websocket::{Agreed, WebSocket};
+use crate::streaming::websocket::{Agreed, Io, WebSocket};
 
 /// Whether a connection ended well. What went wrong has been told.
 pub(crate) type Forwarding = BoxFuture<'static, bool>;
@@ -24,7 +24,7 @@ pub(crate) type Forwarding = BoxFuture<'static, bool>;
 pub(crate) async fn over_websocket(
     fake: &Arc<Fake>,
     request: PortForwardRequest,
-    io: TokioIo<Upgraded>,
+    io: Io,
     agreed: Agreed,
 ) -> (WebSocket, Vec<Forwarding>) {
     let heard: Vec<bool> = request.port.iter().flat_map(|_| [true, false]).collect();

@@ -132,7 +132,8 @@ impl Session {
             }
             Grant::PortForward(request) => match self {
                 Self::WebSocket(agreed) => {
-                    let (socket, forwards) = ports::over_websocket(&fake, request, io, agreed).await;
+                    let (socket, forwards) =
+                        ports::over_websocket(&fake, request, Box::new(io), agreed).await;
                     join_all(forwards).await;
                     socket.close().await;
                 }
@@ -143,7 +144,7 @@ impl Session {
 
     async fn client(self, io: TokioIo<Upgraded>, streams: [bool; 3], tty: bool) -> Option<Client> {
         match self {
-            Self::WebSocket(agreed) => Some(websocket::client(io, agreed, streams).await),
+            Self::WebSocket(agreed) => Some(websocket::client(Box::new(io), agreed, streams).await),
             Self::Spdy(protocol) => spdy::client(io, protocol, streams, tty).await,
         }
     }
