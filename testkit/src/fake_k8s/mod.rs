@@ -15,6 +15,7 @@ mod discovery;
 mod dispatch;
 mod fault;
 mod kubeconfig;
+pub mod kubelet;
 mod nodes;
 mod patch;
 mod problems;

@@ -3,6 +3,8 @@
 //! Fake CRI and fake Kubernetes share it. What the streams are connected to is theirs.
 
 pub(crate) mod client;
+#[cfg(test)]
+pub(crate) mod dial;
 pub(crate) mod idle;
 pub(crate) mod outcome;
 pub(crate) mod refusal;

@@ -16,9 +16,9 @@ use serde_json::Value;
 
 use super::log_options::LogQuery;
 use super::pod::PodRun;
-use super::serve::{Body, Query, choose};
+use super::serve::{Query, choose};
 use super::state::{SlotState, text};
-use crate::fake_k8s::Refusal;
+use crate::fake_k8s::{Body, Refusal};
 
 /// How many lines are looked at for the last words of a container.
 const LAST_LINES: usize = 80;

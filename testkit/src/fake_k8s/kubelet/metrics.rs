@@ -1,6 +1,5 @@
 //! What pods use, as the metrics API tells it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,17 +10,10 @@ use super::state::SlotState;
 use crate::fake_k8s::store::Resource;
 
 /// `PodMetrics` of all pods that run something.
-pub(super) async fn of_pods(
-    cluster: &Arc<Cluster>,
-    namespace: Option<&str>,
-    name: Option<&str>,
-) -> Vec<Value> {
+pub(super) async fn of_pods(cluster: &Cluster) -> Vec<Value> {
     let mut all = Vec::new();
     for pod in cluster.running() {
-        let identity = &pod.identity;
-        let wanted = namespace.is_none_or(|namespace| identity.namespace == namespace)
-            && name.is_none_or(|name| identity.name == name);
-        if wanted && let Some(metrics) = of_pod(cluster, &pod).await {
+        if let Some(metrics) = of_pod(cluster, &pod).await {
             all.push(metrics);
         }
     }

@@ -35,18 +35,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::future::join_all;
+use hyper::Response;
 use serde_json::Value;
 
 pub use node::NodeOptions;
 pub use options::KubeletOptions;
-pub use serve::{Body, Subresource};
 
 use self::cluster::Cluster;
 use self::pod::Order;
 use self::state::Verdict;
-use super::Refusal;
 use super::store::{Resource, Store};
+use super::{Body, Nodes, PodRequest, Refusal};
 use crate::engine::Engine;
 
 /// The nodes of a fake cluster, and its scheduler. Dropping it removes every pod from the engine, in the background;
@@ -100,11 +101,6 @@ impl Kubelets {
         self.cluster.sever_streams();
     }
 
-    /// What pods use, as `metrics.k8s.io` tells it: of one namespace or all, of one pod or all.
-    pub async fn pod_metrics(&self, namespace: Option<&str>, name: Option<&str>) -> Vec<Value> {
-        metrics::of_pods(&self.cluster, namespace, name).await
-    }
-
     /// Removes every pod from the engine and waits for it.
     pub async fn shutdown(&self) {
         let pods = self.cluster.stop();
@@ -113,6 +109,18 @@ impl Kubelets {
             pod.clean_up().await;
         }))
         .await;
+    }
+}
+
+#[async_trait]
+impl Nodes for Kubelets {
+    async fn serve(&self, request: PodRequest) -> Result<Response<Body>, Refusal> {
+        let PodRequest { pod, subresource, mut request } = request;
+        serve::serve(&self.cluster, subresource, &pod, &mut request).await
+    }
+
+    async fn pod_metrics(&self) -> Vec<Value> {
+        metrics::of_pods(&self.cluster).await
     }
 }
 
@@ -130,3 +138,6 @@ impl Drop for Kubelets {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

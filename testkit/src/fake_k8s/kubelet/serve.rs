@@ -1,78 +1,56 @@
 //! Subresources of pods: what the API server hands on to a kubelet.
 
 use std::borrow::Cow;
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::cluster::Cluster;
 use super::pod::PodRun;
 use super::state::text;
-use super::{Kubelets, log, stream};
-use crate::fake_k8s::Refusal;
+use super::{log, stream};
+use crate::fake_k8s::{Body, PodSubresource, Refusal};
 
-/// The body of an answer; that of a log that is followed goes on.
-pub type Body = UnsyncBoxBody<Bytes, io::Error>;
-
-/// What of a pod is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subresource {
-    /// `exec`
-    Exec,
-    /// `attach`
-    Attach,
-    /// `portforward`
-    PortForward,
-    /// `log`
-    Log,
-}
-
-impl Kubelets {
-    /// Answers a request for a subresource of a pod that exists. A stream goes on over the upgraded connection.
-    ///
-    /// # Errors
-    /// What the API server says, as a `Status`. What a kubelet says is an answer.
-    pub async fn serve<B>(
-        &self,
-        subresource: Subresource,
-        pod: &Value,
-        request: &mut Request<B>,
-    ) -> Result<Response<Body>, Refusal> {
-        let query = Query::parse(request.uri().query().unwrap_or_default());
-        let name = text(pod, "name");
-        let run = self.cluster.pod(text(pod, "uid"));
-        if subresource == Subresource::Log {
-            return log::serve(pod, run, &query).await;
-        }
-        if subresource == Subresource::PortForward {
-            check_host(pod)?;
-            let ports = query.all("ports").map(str::to_owned).collect();
-            return stream::port_forward(&self.cluster, run, ports, request);
-        }
-        let container = choose(pod, query.get("container"))?;
-        check_host(pod)?;
-        let run = run.ok_or_else(|| Refusal::not_found(crate::fake_k8s::store::Resource::Pods, name))?;
-        let wanted = stream::Wanted {
-            command: query.all("command").map(str::to_owned).collect(),
-            stdin: query.is("stdin"),
-            stdout: query.is("stdout"),
-            stderr: query.is("stderr"),
-            tty: query.is("tty"),
-        };
-        let Some(id) = running(&run, &container) else {
-            return Ok(plain(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                format!("container not found ({container:?})"),
-            ));
-        };
-        stream::command(&self.cluster, subresource, id, wanted, request)
+/// Answers a request for a subresource of a pod that exists. A stream goes on over the upgraded connection.
+///
+/// # Errors
+/// What the API server says, as a `Status`. What a kubelet says is an answer.
+pub(super) async fn serve<B>(
+    cluster: &Arc<Cluster>,
+    subresource: PodSubresource,
+    pod: &Value,
+    request: &mut Request<B>,
+) -> Result<Response<Body>, Refusal> {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let name = text(pod, "name");
+    let run = cluster.pod(text(pod, "uid"));
+    if subresource == PodSubresource::Log {
+        return log::serve(pod, run, &query).await;
     }
+    if subresource == PodSubresource::PortForward {
+        check_host(pod)?;
+        let ports = query.all("ports").map(str::to_owned).collect();
+        return stream::port_forward(cluster, run, ports, request);
+    }
+    let container = choose(pod, query.get("container"))?;
+    check_host(pod)?;
+    let run = run.ok_or_else(|| Refusal::not_found(crate::fake_k8s::store::Resource::Pods, name))?;
+    let wanted = stream::Wanted {
+        command: query.all("command").map(str::to_owned).collect(),
+        stdin: query.is("stdin"),
+        stdout: query.is("stdout"),
+        stderr: query.is("stderr"),
+        tty: query.is("tty"),
+    };
+    let Some(id) = running(&run, &container) else {
+        return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, format!("container not found ({container:?})")));
+    };
+    stream::command(cluster, subresource, id, wanted, request)
 }
 
 /// The id of a container that runs, in the runtime.

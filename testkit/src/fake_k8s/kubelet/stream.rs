@@ -11,9 +11,8 @@ use k8s_cri::v1::{AttachRequest, ExecRequest, PortForwardRequest};
 
 use super::cluster::Cluster;
 use super::pod::PodRun;
-use super::serve::{Body, Subresource};
 use crate::connection::Connection;
-use crate::fake_k8s::Refusal;
+use crate::fake_k8s::{Body, PodSubresource, Refusal};
 use crate::streaming::idle::Watched;
 use crate::streaming::refusal::switch;
 use crate::streaming::websocket::{self, Agreed, Io};
@@ -30,7 +29,7 @@ pub(super) struct Wanted {
 /// Begins an exec or an attach.
 pub(super) fn command<B>(
     cluster: &Arc<Cluster>,
-    subresource: Subresource,
+    subresource: PodSubresource,
     container_id: String,
     wanted: Wanted,
     request: &mut Request<B>,
@@ -45,7 +44,7 @@ pub(super) fn command<B>(
     let agreed = websocket::remote_command(request.headers(), cluster.websocket_v5);
     upgrade(cluster, request, agreed, move |cluster, io, agreed| async move {
         let mut client = websocket::client(io, agreed, [stdin, stdout, stderr]).await;
-        let outcome = if subresource == Subresource::Attach {
+        let outcome = if subresource == PodSubresource::Attach {
             let request = AttachRequest { container_id, stdin, tty, stdout, stderr };
             cluster.runtime.attach(request, &mut client).await
         } else {

@@ -2,8 +2,8 @@
 
 use tokio::net::TcpListener;
 
-use super::dial::{ask_websocket, request};
 use super::*;
+use crate::streaming::dial::{ask_websocket, request};
 
 impl Stage {
     async fn forward(&mut self, ports: &[i32]) -> String {

@@ -1,8 +1,8 @@
 //! URLs, and what is said before the streams.
 
-use super::dial::{ask_spdy, ask_websocket, request};
 use super::*;
 use crate::fake_cri::StreamingOptions;
+use crate::streaming::dial::{ask_spdy, ask_websocket, request};
 
 #[tokio::test]
 async fn what_the_calls_refuse() {

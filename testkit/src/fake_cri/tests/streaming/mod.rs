@@ -1,7 +1,6 @@
 //! Exec, attach and port-forward, over each of their protocols.
 
 mod attach;
-mod dial;
 mod exec;
 mod forward;
 mod handshake;
@@ -10,8 +9,8 @@ mod lost;
 use ::spdy::{Connection, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use self::dial::Channels;
 use super::*;
+use crate::streaming::dial::{self, Channels};
 
 const V4: &str = "v4.channel.k8s.io";
 const LONG: Duration = Duration::from_secs(20);
