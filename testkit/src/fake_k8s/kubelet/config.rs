@@ -45,11 +45,16 @@ impl Identity {
     }
 }
 
-/// The sandbox of a pod.
+/// The sandbox of a pod. Without walls it has a host name only if its spec says one, which is refused then.
 ///
 /// # Errors
 /// What can't be honoured.
-pub(super) fn sandbox(identity: &Identity, spec: &PodSpec, logs: &Path) -> Result<PodSandboxConfig, String> {
+pub(super) fn sandbox(
+    identity: &Identity,
+    spec: &PodSpec,
+    logs: &Path,
+    walls: bool,
+) -> Result<PodSandboxConfig, String> {
     let Identity { namespace, name, uid } = identity;
     let host_network = spec.host_network == Some(true);
     let mut hostname = spec.hostname.clone().unwrap_or_else(|| name.clone());
@@ -94,7 +99,7 @@ pub(super) fn sandbox(identity: &Identity, spec: &PodSpec, logs: &Path) -> Resul
             uid: uid.clone(),
             attempt: 0,
         }),
-        hostname: if host_network { String::new() } else { hostname },
+        hostname: if host_network || (!walls && spec.hostname.is_none()) { String::new() } else { hostname },
         log_directory: logs.to_string_lossy().into_owned(),
         dns_config: dns(spec),
         port_mappings: ports,

@@ -14,7 +14,7 @@ use super::pod::PodRun;
 use super::probe::{self, Rhythm, Target, Verdicts};
 use super::pull::{self, NoImage, Step};
 use super::state::{Place, RestartPolicy, Slot, SlotState, Terminated};
-use crate::engine::{Exit, HOST_IMAGE, ImageRecord, Isolation};
+use crate::engine::{Exit, HOST_IMAGE, ImageRecord};
 
 /// The waits between restarts, and between pulls.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
@@ -190,7 +190,7 @@ impl PodRun {
             files,
         };
         let config = config::container(&container, around).map_err(config_error)?;
-        let of_sandbox = config::sandbox(&self.identity, &self.spec, &self.logs()).map_err(config_error)?;
+        let of_sandbox = self.sandbox_config().map_err(config_error)?;
         let request = CreateContainerRequest {
             pod_sandbox_id: sandbox,
             config: Some(config),
@@ -277,8 +277,7 @@ impl PodRun {
         image: &ImageRecord,
         ip: Option<&str>,
     ) -> std::io::Result<Vec<(String, std::path::PathBuf)>> {
-        let walls = self.cluster.runtime.engine().isolation() == Isolation::Chroot;
-        if !walls || image.tags.iter().any(|tag| tag == HOST_IMAGE) {
+        if !self.has_walls() || image.tags.iter().any(|tag| tag == HOST_IMAGE) {
             return Ok(Vec::new());
         }
         std::fs::create_dir_all(&self.dir)?;

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use k8s_cri::v1::{RemovePodSandboxRequest, RunPodSandboxRequest, StopPodSandboxRequest};
+use k8s_cri::v1::{PodSandboxConfig, RemovePodSandboxRequest, RunPodSandboxRequest, StopPodSandboxRequest};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::Value;
 use tokio::sync::watch;
+use tonic::Code;
 
 use super::cluster::Cluster;
 use super::config::{self, Identity};
@@ -19,6 +20,7 @@ use super::pull::rpc;
 use super::state::{Place, PodState, Verdict};
 use super::status::status;
 use super::volume::{VolumeError, Volumes};
+use crate::engine::Isolation;
 use crate::fake_k8s::Refusal;
 use crate::fake_k8s::store::{DeleteOptions, Resource};
 
@@ -179,7 +181,7 @@ impl PodRun {
         const TO_SANDBOX: Duration = Duration::from_millis(190);
         self.make_volumes().await;
         self.cluster.pace.wait(TO_SANDBOX).await;
-        let Some(ip) = self.make_sandbox().await else { return };
+        let ip = self.make_sandbox().await;
         self.publish();
         self.state().ip = Some(ip);
         let sidecars = self.run_init().await;
@@ -240,10 +242,20 @@ impl PodRun {
         }
     }
 
-    /// Makes the sandbox, and says its address. `None`: it never can be.
-    async fn make_sandbox(&self) -> Option<String> {
+    /// Its sandbox as it is asked for.
+    pub(super) fn sandbox_config(&self) -> Result<PodSandboxConfig, String> {
+        config::sandbox(&self.identity, &self.spec, &self.logs(), self.has_walls())
+    }
+
+    /// Its containers see files of their own.
+    pub(super) fn has_walls(&self) -> bool {
+        self.cluster.runtime.engine().isolation() == Isolation::Chroot
+    }
+
+    /// Makes the sandbox, and says its address. One that never can be is waited for.
+    async fn make_sandbox(&self) -> String {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
-        let config = match config::sandbox(&self.identity, &self.spec, &self.logs()) {
+        let config = match self.sandbox_config() {
             Ok(config) => config,
             Err(why) => {
                 self.stay_waiting("CreateContainerConfigError", &why);
@@ -260,7 +272,12 @@ impl PodRun {
                     let mut state = self.state();
                     state.sandbox_ready = true;
                     let host = state.host_ip.clone();
-                    return Some(address.map_or(host, |address| address.to_string()));
+                    return address.map_or(host, |address| address.to_string());
+                }
+                // What the engine can't do will never be.
+                Err(status) if status.code() == Code::Unimplemented => {
+                    self.stay_waiting("CreateContainerConfigError", status.message());
+                    return std::future::pending().await;
                 }
                 Err(status) => {
                     let message = format!("Failed to create pod sandbox: {}", rpc(&status));
