@@ -52,3 +52,19 @@ pub trait Nodes: Debug + Send + Sync + 'static {
     /// The `PodMetrics` of what runs, as the metrics API has them.
     async fn pod_metrics(&self) -> Vec<Value>;
 }
+
+/// A cluster of which nobody serves the pods.
+#[derive(Debug)]
+pub(super) struct NoNodes;
+
+#[async_trait]
+impl Nodes for NoNodes {
+    async fn serve(&self, request: PodRequest) -> Result<Response<Body>, Refusal> {
+        let name = request.pod["metadata"]["name"].as_str().unwrap_or_default();
+        Err(Refusal::bad_request(format!("pod {name} does not have a host assigned")))
+    }
+
+    async fn pod_metrics(&self) -> Vec<Value> {
+        Vec::new()
+    }
+}

@@ -6,12 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-use hyper::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -21,14 +19,16 @@ use super::access::Access;
 use super::cluster::Cluster;
 use super::dispatch::respond;
 use super::fault::{WatchFault, WatchFaults};
+use super::kubelet::{KubeletOptions, Kubelets};
+use super::nodes::NoNodes;
 use super::requests::Requests;
 use super::route::Served;
 use super::store::{Resource, Store};
 use super::tls::Tls;
-use super::{Body, Clock, Nodes, PodRequest, Refusal, kubeconfig, random};
+use super::{Clock, Nodes, kubeconfig, random};
 use crate::accept::accept;
 use crate::connection::Connection;
-use crate::engine::Faults;
+use crate::engine::{Engine, Faults};
 
 /// How many connections wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -44,11 +44,14 @@ pub struct FakeK8sOptions {
     pub metrics: bool,
     /// A watch can begin with the list. The recorded cluster, on etcd 3.4, refuses that.
     pub streams_lists: bool,
+    /// The nodes, where there are any.
+    pub kubelets: KubeletOptions,
 }
 
 impl Default for FakeK8sOptions {
     fn default() -> Self {
-        Self { port: 0, leases: true, metrics: false, streams_lists: false }
+        let kubelets = KubeletOptions::default();
+        Self { port: 0, leases: true, metrics: false, streams_lists: false, kubelets }
     }
 }
 
@@ -62,6 +65,7 @@ pub struct FakeK8s {
     tls: Tls,
     cluster: Arc<Cluster>,
     serving: Mutex<Option<Serving>>,
+    kubelets: Option<Arc<Kubelets>>,
 }
 
 /// One run of the server. Dropping it severs the connections and stops listening.
@@ -71,6 +75,18 @@ struct Serving {
 }
 
 impl FakeK8s {
+    /// Starts a cluster whose pods run on the engine. It listens when this returns. The faults of the engine are those of the
+    /// API server, too.
+    ///
+    /// # Errors
+    /// When the port can't be had, no certificate be made, or there is no room for files of pods.
+    pub fn start(engine: Engine, options: &FakeK8sOptions) -> io::Result<Self> {
+        let (store, faults) = (Store::new(Clock::default()), engine.faults());
+        let kubelets = Arc::new(Kubelets::start(engine, store.clone(), &options.kubelets)?);
+        let nodes = Arc::clone(&kubelets);
+        Ok(Self { kubelets: Some(kubelets), ..Self::over(store, nodes, faults, options)? })
+    }
+
     /// Starts an API server without nodes: what is in the store is all that there is, and pods stay as they are written. It
     /// listens when this returns.
     ///
@@ -107,7 +123,13 @@ impl FakeK8s {
             address: address.to_string(),
         });
         let serving = Mutex::new(Some(Serving::start(listener, &tls.acceptor, &cluster)));
-        Ok(Self { address, tls, cluster, serving })
+        Ok(Self { address, tls, cluster, serving, kubelets: None })
+    }
+
+    /// The nodes, unless it was started without.
+    #[must_use]
+    pub fn kubelets(&self) -> Option<&Kubelets> {
+        self.kubelets.as_deref()
     }
 
     /// Where it listens, as in `https://127.0.0.1:6443`.
@@ -208,6 +230,14 @@ impl FakeK8s {
         Ok(())
     }
 
+    /// Stops listening, and removes every pod from the engine. Dropping it does so, too, but waits for nothing.
+    pub async fn shutdown(self) {
+        self.stop().await;
+        if let Some(kubelets) = &self.kubelets {
+            kubelets.shutdown().await;
+        }
+    }
+
     fn serving(&self) -> MutexGuard<'_, Option<Serving>> {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,20 +293,4 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     socket.listen(BACKLOG)
-}
-
-/// A cluster of which nobody serves the pods.
-#[derive(Debug)]
-struct NoNodes;
-
-#[async_trait]
-impl Nodes for NoNodes {
-    async fn serve(&self, request: PodRequest) -> Result<Response<Body>, Refusal> {
-        let name = request.pod["metadata"]["name"].as_str().unwrap_or_default();
-        Err(Refusal::bad_request(format!("pod {name} does not have a host assigned")))
-    }
-
-    async fn pod_metrics(&self) -> Vec<Value> {
-        Vec::new()
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{SinkExt, StreamExt};
 use spdy::Connection;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -78,14 +78,21 @@ pub(crate) async fn ask_spdy(url: &str, protocols: &[&str]) -> Answered {
 }
 
 /// A WebSocket of channels.
-pub(crate) struct Channels(WebSocketStream<TcpStream>);
+pub(crate) struct Channels<S = TcpStream>(WebSocketStream<S>);
 
 impl Channels {
     pub(crate) async fn open(url: &str, protocols: &str) -> (Self, Option<String>) {
         let answered = ask_websocket(url, protocols).await;
         assert_eq!(answered.status(), 101, "{}", answered.head);
         let protocol = answered.header("sec-websocket-protocol");
-        (Self(WebSocketStream::from_raw_socket(answered.stream, Role::Client, None).await), protocol)
+        (Self::over(answered.stream).await, protocol)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Channels<S> {
+    /// Over a connection that has switched already.
+    pub(crate) async fn over(stream: S) -> Self {
+        Self(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
 
     pub(crate) async fn send(&mut self, channel: u8, bytes: &[u8]) {

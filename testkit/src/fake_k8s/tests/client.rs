@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::http::request::Builder;
+use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, body::Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -17,6 +19,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::fake_k8s::{FakeK8s, FakeK8sOptions};
+use crate::streaming::dial::Channels;
 
 pub(super) fn fake() -> FakeK8s {
     FakeK8s::without_nodes(&FakeK8sOptions::default()).unwrap()
@@ -65,6 +68,44 @@ pub(super) async fn send(fake: &FakeK8s, ask: Ask<'_>) -> Result<Answered, hyper
 
 /// Sends, and gives the answer with its body still to be read.
 pub(super) async fn open(fake: &FakeK8s, ask: Ask<'_>) -> Result<Response<Incoming>, hyper::Error> {
+    let body = ask.body.map_or_else(Bytes::new, |body| body.to_string().into());
+    let mut request = request(ask.method, ask.path);
+    if !ask.content_type.is_empty() {
+        request = request.header(CONTENT_TYPE, ask.content_type);
+    }
+    if let Some(token) = ask.token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    connect(fake).await?.send_request(request.body(Full::new(body)).unwrap()).await
+}
+
+/// Opens a WebSocket with the token that is good now; with the protocol that the server has chosen.
+pub(super) async fn websocket(
+    fake: &FakeK8s,
+    path: &str,
+    protocols: &str,
+) -> (Channels<TokioIo<Upgraded>>, Option<String>) {
+    let request = request("GET", path)
+        .header(AUTHORIZATION, format!("Bearer {}", fake.token()))
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", protocols);
+    let request = request.body(Full::default()).unwrap();
+    let answer = connect(fake).await.unwrap().send_request(request).await.unwrap();
+    assert_eq!(answer.status(), 101);
+    let chosen = answer.headers().get("sec-websocket-protocol").map(|it| it.to_str().unwrap().to_owned());
+    (Channels::over(TokioIo::new(hyper::upgrade::on(answer).await.unwrap())).await, chosen)
+}
+
+fn request(method: &str, path: &str) -> Builder {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    Request::builder().method(method).uri(path).header("host", "127.0.0.1").header("user-agent", "tests")
+}
+
+/// A connection that trusts the fake's authority.
+async fn connect(fake: &FakeK8s) -> Result<http1::SendRequest<Full<Bytes>>, hyper::Error> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(fake.authority().as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -72,23 +113,10 @@ pub(super) async fn open(fake: &FakeK8s, ask: Ask<'_>) -> Result<Response<Incomi
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let address = fake.url().trim_start_matches("https://").to_owned();
-    let stream = TcpStream::connect(&address).await.unwrap();
+    let stream = TcpStream::connect(fake.url().trim_start_matches("https://")).await.unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let body = ask.body.map_or_else(Bytes::new, |body| body.to_string().into());
-    let mut request = Request::builder()
-        .method(Method::from_bytes(ask.method.as_bytes()).unwrap())
-        .uri(ask.path)
-        .header("host", address)
-        .header("user-agent", "tests");
-    if !ask.content_type.is_empty() {
-        request = request.header(CONTENT_TYPE, ask.content_type);
-    }
-    if let Some(token) = ask.token {
-        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-    }
-    sender.send_request(request.body(Full::new(body)).unwrap()).await
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection.with_upgrades());
+    Ok(sender)
 }
