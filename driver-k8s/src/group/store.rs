@@ -17,7 +17,10 @@ use crate::{api::Api, client::Client, error::Refusal};
 /// More often than this in a row the map with a group's id is not tried to be made while others do the same.
 const MAX_CONFLICTS: u32 = 5;
 
-/// Leases in objects of one sort, in the namespace of the client. Versions are resource versions, which the server compares.
+/// Leases in objects of one sort, in the namespace of the client.
+///
+/// A version is an object's uid and its resource version, both of which the server compares. The uid is needed: a `Lease` that
+/// is replaced and not there is made, whatever resource version it names, unless it names a uid.
 pub(super) struct ObjectStore<K> {
     leases: Api<K>,
     groups: Api<ConfigMap>,
@@ -32,12 +35,17 @@ impl<K: Carrier> ObjectStore<K> {
 
     fn object(&self, group: &str, record: &LeaseRecord, version: Option<&Version>) -> Result<K> {
         let labels = [(marks::GROUP, group), (marks::EXECUTOR, record.executor.as_str())];
+        let expected = version.map(expected).transpose()?;
+        let expected = expected.map(|Preconditions { uid, resource_version }| ObjectMeta {
+            uid,
+            resource_version,
+            ..ObjectMeta::default()
+        });
         let metadata = ObjectMeta {
             name: Some(names::lease(group, &record.executor)),
             namespace: Some(self.namespace.clone()),
             labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-            resource_version: version.map(|version| version.as_str().to_owned()),
-            ..ObjectMeta::default()
+            ..expected.unwrap_or_default()
         };
         K::of(metadata, record).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "the lease can't be written").with_source(error)
@@ -110,11 +118,7 @@ impl<K: Carrier> GroupStore for ObjectStore<K> {
     }
 
     async fn delete(&self, cx: &Context, group: &str, executor: &str, version: &Version) -> Result<bool> {
-        let resource_version = Some(version.as_str().to_owned());
-        let how = DeleteParams {
-            preconditions: Some(Preconditions { resource_version, uid: None }),
-            ..DeleteParams::default()
-        };
+        let how = DeleteParams::default().preconditions(expected(version)?);
         match self.leases.delete(cx, &names::lease(group, executor), &how).await {
             Ok(()) => Ok(true),
             Err(refusal) if is_another(&refusal) => Ok(false),
@@ -143,9 +147,22 @@ fn lease_in<K: Carrier>(object: &K, group: &str) -> Result<Option<Versioned>> {
 }
 
 fn version_of<K: Carrier>(object: &K) -> Result<Version> {
-    object.meta().resource_version.as_deref().map(Version::new).ok_or_else(|| {
-        Error::new(ErrorKind::Protocol, "the server's answer has an object without a resource version")
-    })
+    let ObjectMeta { uid, resource_version, .. } = object.meta();
+    match (uid, resource_version) {
+        (Some(uid), Some(resource_version)) => Ok(Version::new(format!("{uid}/{resource_version}"))),
+        _ => {
+            Err(Error::new(ErrorKind::Protocol, "the server's answer has an object without a uid or version"))
+        }
+    }
+}
+
+/// What the server has to compare.
+fn expected(version: &Version) -> Result<Preconditions> {
+    let parts = version.as_str().split_once('/');
+    let (uid, resource_version) = parts.ok_or_else(|| {
+        Error::invalid("version", format!("{:?} is none of this store's", version.as_str()))
+    })?;
+    Ok(Preconditions { uid: Some(uid.to_owned()), resource_version: Some(resource_version.to_owned()) })
 }
 
 /// Whether what was to be changed is another by now, or gone.
