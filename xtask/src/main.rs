@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
 mod cargo;
+mod cluster;
 mod commands;
 mod conformance;
 mod containerd;

@@ -64,9 +64,14 @@ impl Shared {
     /// Starts the registry with the images and waits for nothing else.
     pub(super) async fn new(connected: Connected, capture: Capture, seed: u64) -> Result<Self, Failure> {
         let registry = Registry::start(Options::default()).await?;
-        let (base, images) = tokio::task::spawn_blocking(|| {
+        let toolbox_in_images = connected.toolbox_in_images;
+        let (base, images) = tokio::task::spawn_blocking(move || {
             let program = guest::binary()?;
-            Ok::<_, crate::image::Error>((standard::base_layer(&program)?, standard::all(&program)?))
+            let images = match toolbox_in_images {
+                true => standard::all_with_toolbox(&program, &guest::toolbox()?)?,
+                false => standard::all(&program)?,
+            };
+            Ok::<_, crate::image::Error>((standard::base_layer(&program)?, images))
         })
         .await??;
         for named in &images {

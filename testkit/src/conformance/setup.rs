@@ -100,6 +100,8 @@ pub struct Connected {
     pub driver: Arc<dyn Driver>,
     /// The namespace that pods are run in. It is there already where it has to be.
     pub namespace: String,
+    /// The images of the suite carry the toolbox, since the driver can't mount it into containers.
+    pub toolbox_in_images: bool,
     /// Connects once more, as a new process with the same URL would.
     pub reconnect: Reconnect,
     /// Connects once more, with more options in the URL.

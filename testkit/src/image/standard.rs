@@ -33,8 +33,20 @@ pub struct Named {
 ///
 /// `program` is the guest program, as [`guest::binary`](super::guest::binary) gives it.
 pub fn all(program: &Path) -> Result<Vec<Named>> {
+    named(program, None)
+}
+
+/// The same, with wharf's toolbox in all but `pause`: for systems into whose containers a driver can't mount it.
+pub fn all_with_toolbox(program: &Path, toolbox: &Path) -> Result<Vec<Named>> {
+    named(program, Some(toolbox))
+}
+
+fn named(program: &Path, toolbox: Option<&Path>) -> Result<Vec<Named>> {
     let base = base_layer(program)?;
-    let guest = guest(&base);
+    let mut guest = guest(&base);
+    if let Some(toolbox) = toolbox {
+        guest = guest.layer(toolbox_layer(toolbox)?);
+    }
     let images = [
         ("guest", guest.clone()),
         ("guest-user", guest.clone().user("1000:1000")),
@@ -59,6 +71,14 @@ pub fn base_layer(program: &Path) -> Result<Layer> {
         .with("root", Entry::directory().mode(0o700))
         .with("tmp", Entry::directory().mode(0o1777))
         .with("work", Entry::directory().owner(1000, 1000))
+        .build()
+}
+
+fn toolbox_layer(toolbox: &Path) -> Result<Layer> {
+    let toolbox = std::fs::read(toolbox).map_err(Error::io(toolbox.display().to_string()))?;
+    LayerBuilder::new()
+        .with(".wharf", Entry::directory())
+        .with(".wharf/toolbox", Entry::file(toolbox).mode(0o755))
         .build()
 }
 

@@ -40,6 +40,7 @@ pub(crate) async fn fake() -> Result<Connected> {
     let cri = Cri::new(fake.socket(), logs.path(), toolbox);
     Ok(Connected {
         namespace: crate::NAMESPACE.to_owned(),
+        toolbox_in_images: false,
         driver: cri.connect(&[]).await?,
         reconnect: cri.reconnect(),
         connect_with: Ok(cri.connect_with()),
@@ -63,6 +64,7 @@ pub(crate) async fn containerd(system: RealSystem) -> Result<Connected> {
     let control = system.control.map(Owner).ok_or("nobody was named who could do it: --control");
     Ok(Connected {
         namespace: crate::NAMESPACE.to_owned(),
+        toolbox_in_images: false,
         driver: cri.connect(&[]).await?,
         reconnect: cri.reconnect(),
         connect_with: Ok(cri.connect_with()),

@@ -2,6 +2,7 @@
 
 mod cri;
 mod holdings;
+mod k8s;
 mod memory;
 mod nydus;
 
@@ -21,6 +22,8 @@ const SETUPS: &[Setup] = &[
         cases: nydus::ON_A_REAL_DAEMON,
     },
     Setup { name: "nydus-fuse", connect: |system| Box::pin(nydus::fuse(system)), cases: nydus::IN_FUSE_MODE },
+    Setup { name: "k8s-fake", connect: |system| Box::pin(k8s::fake(system)), cases: &[] },
+    Setup { name: "k8s", connect: |system| Box::pin(k8s::cluster(system)), cases: &[] },
 ];
 
 fn main() -> ExitCode {

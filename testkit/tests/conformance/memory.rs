@@ -21,6 +21,7 @@ pub(crate) async fn connect() -> Result<Connected> {
     let again = driver.clone();
     Ok(Connected {
         namespace: crate::NAMESPACE.to_owned(),
+        toolbox_in_images: false,
         driver: Arc::new(driver),
         reconnect: Box::new(move || {
             let driver: Arc<dyn Driver> = Arc::new(again.clone());

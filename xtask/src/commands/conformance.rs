@@ -9,7 +9,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use super::Command;
 use crate::cargo::{self, Programs};
 use crate::conformance::{
-    Environment, Outcome, RealSystem, Record, Report, Runner, SETUPS, Selection, Setup, Totals, group_named,
+    Environment, Outcome, RealSystem, Record, Report, Runner, Selection, Setup, Totals, group_named,
 };
 use crate::containerd::PrivateContainerd;
 use crate::failure::{AtPath, Failure, Result};
@@ -22,7 +22,7 @@ pub(super) const COMMAND: Command = Command {
     summary: "Runs the conformance cases against each setup that can run here",
     details:
         "  --setup NAME    only this setup, which then has to run: memory, cri-fake, cri-containerd,
-                  nydus-fake, nydus-virtiofs, nydus-fuse
+                  nydus-fake, nydus-virtiofs, nydus-fuse, k8s-fake, k8s (the cluster of KUBECONFIG)
   --group NAME    only cases of this group
   --case TEXT     only cases whose name holds TEXT
   --seed N        seed of everything random
@@ -94,7 +94,7 @@ impl Options {
             }
         }
         if options.setups.is_empty() {
-            options.setups = SETUPS.iter().collect();
+            options.setups = Setup::complete().collect();
         } else {
             // Who names a setup wants it run.
             options.must_run = true;
@@ -112,7 +112,9 @@ fn run_setup(setup: &Setup, programs: &Programs, run: &RunDir, options: &Options
     };
     let state_dir = run.subdirectory(setup.name)?;
     match setup.environment {
-        Environment::InProcess | Environment::Nydusd => runner.run(setup, None, selection, &state_dir),
+        Environment::InProcess | Environment::Nydusd | Environment::Cluster => {
+            runner.run(setup, None, selection, &state_dir)
+        }
         Environment::Containerd => {
             let pause = programs.pause_archive(run)?;
             let server = match PrivateContainerd::start(run, &pause) {
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn without_setup_all_are_tried_and_none_has_to_run() {
         let options = parse("").unwrap();
-        assert_eq!(options.setups.len(), SETUPS.len());
+        assert_eq!(options.setups.len(), Setup::complete().count());
         assert!(!options.must_run);
         assert!(parse("--require-real").unwrap().must_run);
     }

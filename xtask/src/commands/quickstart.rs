@@ -15,13 +15,14 @@ pub(super) const COMMAND: Command = Command {
     name: "quickstart",
     arguments: "[URL] [--image REF]",
     summary: "Runs the quickstart example, against memory:// or the runtime at URL",
-    details: "  URL          memory:// (needs nothing, the default) or cri:///path.sock
+    details:
+        "  URL          memory:// (needs nothing, the default), cri:///path.sock or k8s://CONTEXT/NAMESPACE
   --image REF  the image to run; without it one from a registry that lives as long as the example",
     run,
 };
 
 /// URL schemes, and the features that they need.
-const SCHEMES: [(&str, &str); 3] = [("memory", "memory"), ("cri", "cri"), ("nydus", "nydus")];
+const SCHEMES: [(&str, &str); 4] = [("memory", "memory"), ("cri", "cri"), ("nydus", "nydus"), ("k8s", "k8s")];
 
 /// The image of `memory://` that is the machine's own file system.
 const HOST_IMAGE: &str = "wharf.local/host:latest";
@@ -144,7 +145,7 @@ mod tests {
     fn an_unknown_scheme_lists_the_known_ones() {
         for url in ["docker:///x", "/run/x.sock", ""] {
             let error = feature(url).unwrap_err();
-            assert!(error.to_string().ends_with("known: memory://, cri://, nydus://"), "{error}");
+            assert!(error.to_string().ends_with("known: memory://, cri://, nydus://, k8s://"), "{error}");
             assert_eq!(error.exit_code(), 2);
         }
     }

@@ -6,7 +6,7 @@ use lexopt::Parser;
 
 use super::{Command, no_arguments};
 use crate::cargo::cargo;
-use crate::conformance::SETUPS;
+use crate::conformance::Setup;
 use crate::failure::{Failure, Result};
 use crate::process::tied;
 use crate::steps::Steps;
@@ -23,7 +23,7 @@ fn run(parser: Parser) -> Result<()> {
     no_arguments(parser)?;
     let mut steps = Steps::default();
     steps.run_shown("workspace tests", workspace_tests()?)?;
-    let setups = SETUPS.iter().filter(|setup| setup.needs_nothing());
+    let setups = Setup::complete().filter(|setup| setup.needs_nothing());
     steps
         .run_shown("conformance", xtask("conformance", setups.flat_map(|setup| ["--setup", setup.name]))?)?;
     steps.finish()

@@ -106,6 +106,7 @@ impl Daemons {
         let work_dir = self.work_dir.clone();
         Ok(Connected {
             namespace: crate::NAMESPACE.to_owned(),
+            toolbox_in_images: false,
             driver: self.connect(&[]).await?,
             reconnect: self.reconnect(),
             connect_with: Ok(self.connect_with()),
