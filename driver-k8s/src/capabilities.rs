@@ -19,7 +19,6 @@ pub(crate) const MAX_OUTPUT_BYTES: u64 = 16 << 20;
 /// What every supported API server does.
 const ALWAYS: &[C] = &[
     C::PodRun,
-    C::PodStop,
     C::PodRemove,
     C::PodStatus,
     C::PodList,
@@ -77,7 +76,7 @@ const ALWAYS: &[C] = &[
 
 /// What the driver makes up for.
 const EMULATED: &[C] =
-    &[C::PodExisting, C::ContainerCopy, C::ExecEnv, C::ExecCwd, C::ExecUser, C::ExecSignal];
+    &[C::PodStop, C::PodExisting, C::ContainerCopy, C::ExecEnv, C::ExecCwd, C::ExecUser, C::ExecSignal];
 
 /// What the metrics API tells, where it is served.
 const WITH_METRICS: &[C] = &[C::PodStats, C::ContainerStats];

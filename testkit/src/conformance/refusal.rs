@@ -97,6 +97,8 @@ pub(super) async fn check(env: &Env, capability: Capability) -> Verdict {
 fn names(env: &Env, error: &runtime_core::Error, capability: Capability) -> Verdict {
     let basic: &[Capability] = match capability {
         Capability::ExecStdin => &[Capability::ExecStream],
+        Capability::ContainerExisting => &[Capability::ContainerCreate],
+        Capability::ContainerForceKill => &[Capability::ContainerStop],
         Capability::ExecResize => &[Capability::ExecStream, Capability::ExecTty],
         Capability::ImageMountPrefetch => &[Capability::ImageMount],
         Capability::ImagePullCredentials | Capability::ImagePullNoProgressLimit => &[Capability::ImagePull],
