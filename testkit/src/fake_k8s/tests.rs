@@ -1,6 +1,7 @@
 mod client;
 mod faults;
 mod kubectl;
+mod nodes;
 mod replay;
 mod rest;
 mod watches;
