@@ -304,7 +304,7 @@ impl PodRun {
 
     /// Stays with a running container, probing it, to its end.
     async fn stay(&self, place: Place, id: &str) -> Option<Exit> {
-        let Some(container) = self.state().slot(place).map(|slot| slot.spec.clone()) else { return None };
+        let container = self.state().slot(place).map(|slot| slot.spec.clone())?;
         let engine = self.cluster.runtime.engine();
         let sandbox = self.sandbox().unwrap_or_default();
         let target = Target { container: &container, container_id: id, sandbox_id: &sandbox };

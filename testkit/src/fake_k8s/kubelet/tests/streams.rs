@@ -1,5 +1,7 @@
 //! Exec, attach, port-forward and logs over HTTP.
 
+use std::sync::Weak;
+
 use http_body_util::{BodyExt, Full};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,9 +24,9 @@ async fn serve(bench: &Bench) -> String {
     let (store, kubelets) = (bench.store.clone(), Arc::downgrade(&bench.kubelets));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (store, kubelets) = (store.clone(), kubelets.clone());
+            let (store, kubelets) = (store.clone(), Weak::clone(&kubelets));
             let service = service_fn(move |request| {
-                let (store, kubelets) = (store.clone(), kubelets.clone());
+                let (store, kubelets) = (store.clone(), Weak::clone(&kubelets));
                 async move { Ok::<_, std::convert::Infallible>(answer(&store, &kubelets, request).await) }
             });
             tokio::spawn(
@@ -37,7 +39,7 @@ async fn serve(bench: &Bench) -> String {
 
 async fn answer(
     store: &Store,
-    kubelets: &std::sync::Weak<Kubelets>,
+    kubelets: &Weak<Kubelets>,
     request: Request<hyper::body::Incoming>,
 ) -> Response<Body> {
     let path = request.uri().path().to_owned();
