@@ -131,10 +131,16 @@ impl Env {
     /// The same with more options in the URL; an empty value leaves out what the setup sets by itself.
     ///
     /// # Errors
-    /// The driver's; a skip where there is no URL.
+    /// The driver's; a skip where there is no URL, or the setup knows that its driver has no such option.
     pub async fn connect_with(&self, options: &[(&str, &str)]) -> Result<Client, Failure> {
         let connect = self.able(&self.shared.connected.connect_with)?;
-        Ok(Client::new(connect(options).await?).with_timeout(Duration::from_secs(60)))
+        match connect(options).await {
+            Ok(driver) => Ok(Client::new(driver).with_timeout(Duration::from_secs(60))),
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                Err(Failure::Skipped(error.message().to_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A client whose connections go through a fault proxy of its own.

@@ -147,7 +147,8 @@ fn of_waiting(
         Verdict::Wait => None,
         Verdict::Pull(failure) => {
             let row = Row { kind: failure.kind, transient: failure.transient, ..reasons::PULL };
-            Some(row.error(pod, Some((&container.name, reason)), message))
+            let image = Object::image(container.image.clone().unwrap_or_default());
+            Some(row.error_about(image, Some((&container.name, reason)), message))
         }
         Verdict::Failed(row) => Some(row.error(pod, Some((&container.name, reason)), message)),
     }
@@ -195,12 +196,17 @@ impl Row {
     /// The error of a pod or of its container, with the system's own reason where it has another than this row.
     fn error(&self, pod: &k8s::Pod, container: Option<(&str, &str)>, told: Option<&str>) -> Error {
         let key = status::key(pod);
-        let (what, object) = match container {
-            None => (self.message.to_owned(), Object::pod(key.id().as_str())),
-            Some((name, _)) => (
-                format!("container {name:?} {}", self.message),
-                Object::container(key.container(name).id().as_str()),
-            ),
+        let object = match container {
+            None => Object::pod(key.id().as_str()),
+            Some((name, _)) => Object::container(key.container(name).id().as_str()),
+        };
+        self.error_about(object, container, told)
+    }
+
+    fn error_about(&self, object: Object, container: Option<(&str, &str)>, told: Option<&str>) -> Error {
+        let what = match container {
+            None => self.message.to_owned(),
+            Some((name, _)) => format!("container {name:?} {}", self.message),
         };
         let message = match told.filter(|told| !told.is_empty()) {
             Some(told) => format!("{what}: {told}"),

@@ -85,7 +85,9 @@ fn fails(pod: &k8s::Pod, kind: ErrorKind, transient: bool, reason: &str, words: 
             "{error}"
         );
         assert!(error.message().contains(words), "{error}");
-        assert!(error.object().is_some_and(|object| object.id.starts_with("ns/web/u1")), "{error}");
+        // A pull is about the image.
+        let about = if reason.contains("Pull") && reason != "ErrImageNeverPull" { "i" } else { "ns/web/u1" };
+        assert!(error.object().is_some_and(|object| object.id.starts_with(about)), "{error}");
     }
 }
 

@@ -405,7 +405,9 @@ async fn what_a_shell_cannot_do_is_refused(env: &Env) -> Verdict {
 /// A container with nothing in it that could help.
 async fn without_helper(env: &Env) -> Result<ContainerHandle, Failure> {
     let client = env.connect_with(&[("toolbox", "")]).await?;
-    let pod = client.run_pod(&env.pod_running(["pause"])).await?;
+    let mut spec = env.pod_running(["pause"]);
+    spec.containers[0].image = env.own_image()?.0.into();
+    let pod = client.run_pod(&spec).await?;
     pod.container("main").ok_or_else(|| "no container main in the answer".into())
 }
 

@@ -138,6 +138,7 @@ impl Cluster {
                 None => return,
             },
         };
+        run.limit(pod["spec"]["activeDeadlineSeconds"].as_i64());
         if is_going {
             let grace = pod["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(0);
             run.order(Order::Delete { grace: Duration::from_secs(grace) });

@@ -9,6 +9,7 @@ use k8s_cri::v1::{PodSandboxConfig, RemovePodSandboxRequest, RunPodSandboxReques
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tonic::Code;
 
 use super::cluster::Cluster;
@@ -62,6 +63,8 @@ pub(super) struct PodRun {
     sandbox: Mutex<Option<String>>,
     volumes: Mutex<Option<Arc<Volumes>>>,
     orders: watch::Sender<Order>,
+    /// How long it may be active. The one thing of its spec that may change.
+    deadline: watch::Sender<Option<Duration>>,
 }
 
 impl PodRun {
@@ -75,7 +78,9 @@ impl PodRun {
         let node = spec.node_name.clone().unwrap_or_default();
         let state = PodState::new(pod, &cluster.address(&node), cluster.store.clock().now());
         let dir = cluster.runtime.dir().join(format!("pod-{}", identity.uid));
+        let deadline = watch::Sender::new(spec.active_deadline_seconds.map(seconds));
         Self {
+            deadline,
             identity,
             node,
             object,
@@ -98,6 +103,12 @@ impl PodRun {
             }
             heard
         });
+    }
+
+    /// Says how many seconds it may be active.
+    pub(super) fn limit(&self, active_deadline_seconds: Option<i64>) {
+        let deadline = active_deadline_seconds.map(seconds);
+        self.deadline.send_if_modified(|now| std::mem::replace(now, deadline) != deadline);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, PodState> {
@@ -162,17 +173,30 @@ impl PodRun {
     /// From the first status to the end of the last container.
     async fn live(&self) {
         self.publish();
-        let deadline = self.spec.active_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        match deadline {
-            None => self.work().await,
-            Some(seconds) => {
-                if tokio::time::timeout(Duration::from_secs(seconds), self.work()).await.is_err() {
-                    self.end(Verdict {
-                        reason: "DeadlineExceeded".to_owned(),
-                        message: "Pod was active on the node longer than the specified deadline".to_owned(),
-                    })
-                    .await;
+        tokio::select! {
+            biased;
+            () = self.work() => return,
+            () = self.time_is_up() => {}
+        }
+        let message = "Pod was active on the node longer than the specified deadline".to_owned();
+        self.end(Verdict { reason: "DeadlineExceeded".to_owned(), message }).await;
+    }
+
+    /// Waits until it has been active for as long as it may be, which can change meanwhile.
+    async fn time_is_up(&self) {
+        let (began, mut deadlines) = (Instant::now(), self.deadline.subscribe());
+        loop {
+            let deadline = *deadlines.borrow_and_update();
+            let is_up = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(began + deadline).await,
+                    None => std::future::pending().await,
                 }
+            };
+            tokio::select! {
+                biased;
+                Ok(()) = deadlines.changed() => {}
+                () = is_up => return,
             }
         }
     }
@@ -400,4 +424,8 @@ impl std::fmt::Debug for PodRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PodRun").field("pod", &self.identity.full_name()).finish_non_exhaustive()
     }
+}
+
+fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
