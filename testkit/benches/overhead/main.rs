@@ -6,6 +6,7 @@
 mod arguments;
 mod crowds;
 mod four_containers;
+mod k8s;
 mod lists;
 mod measure;
 mod memory;
@@ -34,7 +35,7 @@ async fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
         Ok(arguments) => arguments,
         Err(error) => {
-            eprintln!("overhead: {error}; there are --url URL and --quick");
+            eprintln!("overhead: {error}; there are --url URL, --only PART and --quick");
             return ExitCode::from(64);
         }
     };
@@ -48,34 +49,50 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
-    println!("{}", table::head());
-    println!("{}", memory::measure(arguments.quick).await?);
-    let images = Images::serve().await?;
-
-    let lengths = lists::measure(&images, arguments.quick).await?;
-    let fake = Target::fake(&images, 0).await?;
-    let counted = fake.finish_after(async { fake_rows(&fake, arguments.quick).await }).await?;
-    let mut streamed = String::new();
-    if let Some(url) = &arguments.url {
-        let real = Target::at(url, &images).await?;
-        let measured = real.finish_after(async {
-            reads::measure(&real, arguments.quick).await?;
-            pods::measure(&real, arguments.quick).await?;
-            four_containers::measure(&real, arguments.quick).await?;
-            crowds::measure(&real, arguments.quick).await?;
-            let memory = streams::measure(&real, arguments.quick).await?;
-            // Last, since the images that are served for it take memory.
-            four_containers::measure_cold(&real, &images, arguments.quick).await?;
-            Ok(memory)
-        });
-        streamed = measured.await?;
+    if let Some(url) = &arguments.first_sync {
+        return k8s::first_sync(url).await;
     }
-    let daemons = match nydus::Programs::find() {
-        Some(programs) => nydus::measure(&programs, arguments.quick).await?,
-        None => "Nothing of nydusd: it needs nydusd and nydus-image in the path.".to_owned(),
-    };
-    println!("{lengths}\n{counted}\n{streamed}\n{daemons}");
+    let quick = arguments.quick;
+    println!("{}", table::head());
+    if arguments.wants("memory") {
+        println!("{}", memory::measure(quick).await?);
+    }
+    let images = Images::serve().await?;
+    // What is no row comes after the table.
+    let mut told = Vec::new();
+    if arguments.wants("lists") {
+        told.push(lists::measure(&images, quick).await?);
+    }
+    if arguments.wants("fake") {
+        let fake = Target::fake(&images, 0).await?;
+        told.push(fake.finish_after(fake_rows(&fake, quick)).await?);
+    }
+    if let Some(url) = arguments.url.as_deref().filter(|_| arguments.wants("containerd")) {
+        let real = Target::at(url, &images).await?;
+        told.push(real.finish_after(real_rows(&real, &images, quick)).await?);
+    }
+    if arguments.wants("nydus") {
+        told.push(match nydus::Programs::find() {
+            Some(programs) => nydus::measure(&programs, quick).await?,
+            None => "Nothing of nydusd: it needs nydusd and nydus-image in the path.".to_owned(),
+        });
+    }
+    if arguments.wants("k8s") {
+        told.push(k8s::measure(&images, quick).await?);
+    }
+    println!("{}", told.join("\n"));
     Ok(())
+}
+
+async fn real_rows(real: &Target, images: &Images, quick: bool) -> Result<String> {
+    reads::measure(real, quick).await?;
+    pods::measure(real, quick).await?;
+    four_containers::measure(real, quick).await?;
+    crowds::measure(real, quick).await?;
+    let memory = streams::measure(real, quick).await?;
+    // Last, since the images that are served for it take memory.
+    four_containers::measure_cold(real, images, quick).await?;
+    Ok(memory)
 }
 
 /// What the fake is good for: reads on a socket where there is no containerd, and counting.

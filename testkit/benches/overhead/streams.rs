@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use wharf::spec::ExecSpec;
+use wharf::{ContainerHandle, spec::ExecSpec};
 
 use crate::{
     Result,
@@ -19,32 +19,42 @@ const MAX_RATIO: f64 = 1.0 / 0.95;
 /// The most that memory may grow over the start while the output passes.
 const MAX_GROWTH_BYTES: usize = 16 << 20;
 
-/// Prints a row for the time of a long output, and returns what memory did meanwhile.
+/// Prints a row for a long output of a pod.
 pub(crate) async fn measure(target: &Target, quick: bool) -> Result<String> {
-    let (bytes, pairs) = if quick { (64 << 20, 2) } else { (1 << 30, 7) };
-    let command = ["/guest".to_owned(), "bytes".to_owned(), bytes.to_string(), "stdout".to_owned()];
     let pod = target.client.run_pod(&target.spec("stream")).await?;
     let main = pod.container("main").ok_or("the container is missing")?;
+    let raw = async |command: &[String]| target.raw.stream(main.id().as_str(), command).await;
+    let told = compare(target.name, &main, raw, quick).await?;
+    pod.remove().await?;
+    Ok(told)
+}
+
+/// Prints a row for the time of a long output, and returns what memory did meanwhile. `raw` reads it without wharf, and
+/// returns how long it was.
+pub(crate) async fn compare(
+    name: &str,
+    main: &ContainerHandle,
+    raw: impl AsyncFn(&[String]) -> Result<usize>,
+    quick: bool,
+) -> Result<String> {
+    let (bytes, pairs) = if quick { (64 << 20, 2) } else { (1 << 30, 7) };
+    let command = ["/guest".to_owned(), "bytes".to_owned(), bytes.to_string(), "stdout".to_owned()];
     let mut growth = 0;
     let times = in_turns(
         pairs,
         async || {
-            let (grown, time) = timed(ours(&main, &command, bytes)).await?;
+            let (grown, time) = timed(ours(main, &command, bytes)).await?;
             growth = growth.max(grown);
             Ok(time)
         },
         async || -> Result<Duration> {
-            let (read, time) = timed(target.raw.stream(main.id().as_str(), &command)).await?;
+            let (read, time) = timed(raw(&command)).await?;
             if read == bytes { Ok(time) } else { Err(format!("{read} bytes came, not {bytes}").into()) }
         },
     )
     .await?;
-    pod.remove().await?;
     let mib = bytes >> 20;
-    println!(
-        "{}",
-        Row::new(format!("{mib} MiB through exec, {}", target.name), Goal::Ratio(MAX_RATIO), &times)
-    );
+    println!("{}", Row::new(format!("{mib} MiB through exec, {name}"), Goal::Ratio(MAX_RATIO), &times));
     let verdict = if growth <= MAX_GROWTH_BYTES { "met" } else { "NOT MET" };
     Ok(format!(
         "Memory while {mib} MiB pass through exec: at most {} KiB over the start, of {} KiB that are allowed: {verdict}.",
@@ -54,7 +64,7 @@ pub(crate) async fn measure(target: &Target, quick: bool) -> Result<String> {
 }
 
 /// Reads everything, and returns by how much memory grew at most.
-async fn ours(main: &wharf::ContainerHandle, command: &[String], bytes: usize) -> Result<usize> {
+async fn ours(main: &ContainerHandle, command: &[String], bytes: usize) -> Result<usize> {
     let before = resident_bytes()?;
     let mut session = main.start_exec(&ExecSpec::new(command)).await?;
     let mut stdout = session.stdout.take().ok_or("there is no output")?;

@@ -37,6 +37,11 @@ impl Images {
         Ok(Self(registry))
     }
 
+    /// The reference of the guest image.
+    pub(crate) fn guest(&self) -> String {
+        self.0.reference("guest", standard::TAG)
+    }
+
     /// Serves another image; returns its reference.
     pub(crate) fn add(&self, repository: &str, image: &Image) -> String {
         self.0.push(repository, standard::TAG, image);
@@ -98,7 +103,7 @@ impl Target {
         url.query_pairs_mut().clear().append_pair("log_root", &logs.path().to_string_lossy());
         let client = Client::from_url(url.as_str()).await?;
         let raw = Raw::connect(&Config::from_url(&url)?).await?;
-        let image = images.0.reference("guest", standard::TAG);
+        let image = images.guest();
         client.images().pull(&image, &PullOptions::default()).await?;
         let run = format!("r{:x}", jiff::Timestamp::now().as_nanosecond());
         let registry = images.0.address();

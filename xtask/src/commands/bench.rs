@@ -12,12 +12,13 @@ use crate::run_dir::RunDir;
 
 pub(super) const COMMAND: Command = Command {
     name: "bench",
-    arguments: "[--url URL] [--quick]",
+    arguments: "[--url URL] [--only PART] [--quick]",
     summary: "Measures what wharf adds to a call, as ratios in one run",
-    details: "  --url URL  measure on this CRI runtime instead of on a private containerd
-  --quick    few repetitions: shows that it works, the numbers mean little
+    details: "  --url URL    measure on this CRI runtime instead of on a private containerd
+  --only PART  measure nothing but memory, lists, fake, containerd, nydus or k8s
+  --quick      few repetitions: shows that it works, the numbers mean little
 
-Over memory://, over testkit's CRI server, and over a private containerd where one can run. Prints a Markdown table.",
+Over memory://, over testkit's CRI server and its cluster, and over a private containerd and nydusd where they can run. Prints a Markdown table.",
     run,
 };
 
@@ -28,10 +29,16 @@ fn run(parser: Parser) -> Result<()> {
     if options.quick {
         bench.arg("--quick");
     }
+    if let Some(part) = &options.only {
+        bench.args(["--only", part]);
+    }
     let run = RunDir::create()?;
     bench.env("WHARF_STATE_DIR", run.subdirectory("bench")?);
     if let Some(url) = &options.url {
         return process::run(bench.args(["--url", url]));
+    }
+    if options.only.as_deref().is_some_and(|part| part != "containerd") {
+        return process::run(&mut bench);
     }
     let missing = missing();
     if !missing.is_empty() {
@@ -46,6 +53,7 @@ fn run(parser: Parser) -> Result<()> {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     url: Option<String>,
+    only: Option<String>,
     quick: bool,
 }
 
@@ -55,6 +63,7 @@ impl Options {
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("url") => options.url = Some(parser.value()?.string()?),
+                Arg::Long("only") => options.only = Some(parser.value()?.string()?),
                 Arg::Long("quick") => options.quick = true,
                 other => return Err(other.unexpected().into()),
             }
@@ -71,8 +80,9 @@ mod tests {
     fn options_are_read_and_others_refused() {
         let parse = |line: &str| Options::parse(Parser::from_args(line.split_whitespace()));
         assert_eq!(parse("").unwrap(), Options::default());
-        let both = Options { url: Some("cri:///x.sock".to_owned()), quick: true };
-        assert_eq!(parse("--quick --url cri:///x.sock").unwrap(), both);
+        let all =
+            Options { url: Some("cri:///x.sock".to_owned()), only: Some("k8s".to_owned()), quick: true };
+        assert_eq!(parse("--quick --only k8s --url cri:///x.sock").unwrap(), all);
         assert_eq!(parse("--fast").unwrap_err().exit_code(), 2);
     }
 }
