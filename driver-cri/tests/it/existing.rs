@@ -156,6 +156,25 @@ async fn a_name_that_is_held_is_waited_for() {
     bench.finish().await;
 }
 
+#[tokio::test]
+async fn a_name_that_becomes_a_pods_while_it_is_looked_at() {
+    let bench = Bench::new().await;
+    let (making, task) = being_made(&bench).await;
+    // Each refusal is followed by two lists: for a pod of the mark, and for one of the name.
+    let second_look = Fault::new("ListPodSandbox", Action::Hang).after(3);
+    let looking = bench.fake.engine().faults().inject(second_look);
+    let release = async {
+        until("it looks again", || looking.hits() == 1).await;
+        making.release();
+        task.await.unwrap();
+        looking.release();
+    };
+    let (error, ()) = join(run(&bench, &web(), ExistingPolicy::Fail), release).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    run(&bench, &web(), ExistingPolicy::Replace).await.unwrap();
+    bench.finish().await;
+}
+
 /// The same after the pods of before are gone.
 async fn being_made_by_none(bench: &Bench) -> (FaultHandle, JoinHandle<()>) {
     for pod in bench.pods().list(&bench.cx, &Default::default()).await.unwrap() {

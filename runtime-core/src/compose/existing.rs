@@ -115,9 +115,10 @@ pub(super) async fn take_name<P: PodParts>(
             } else {
                 return Err(held(&error));
             }
-        } else {
+        } else if held_since.take().is_none() || error.kind() != ErrorKind::Failed {
             return Err(error);
         }
+        // Else the name was held a moment ago, and became free, or that of a pod, between the refusal and the look.
     }
 }
 
