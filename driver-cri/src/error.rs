@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use runtime_core::{Error, ErrorKind, helpers::redact::redacted};
+use runtime_core::{Error, ErrorKind, helpers::redact::redacted, persist::Setback};
 use tonic::{Code, Status};
 
 /// What a code means, and whether the fault may go away by itself. Texts are not looked at: they are free to change. Pulls are
@@ -102,6 +102,12 @@ impl Refusal {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         refusal.error
+    }
+}
+
+impl From<Refusal> for Setback {
+    fn from(refusal: Refusal) -> Self {
+        refusal.error.into()
     }
 }
 

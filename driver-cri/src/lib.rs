@@ -74,7 +74,6 @@ mod logs;
 mod native;
 mod options;
 mod parts;
-mod persist;
 mod pod;
 mod process;
 mod pull;

@@ -7,17 +7,24 @@ use std::{path::PathBuf, time::Duration};
 
 use futures::future::{join_all, try_join_all};
 use k8s_cri::v1 as cri;
-use runtime_core::{ContainerId, Context, Error, ErrorKind, PodId, Result, StopOptions, marks::CREATE};
+use runtime_core::{
+    ContainerId, Context, Error, ErrorKind, PodId, Result, StopOptions,
+    helpers::retry::RetryPolicy,
+    marks::CREATE,
+    persist::{Setback, for_up_to, persist},
+};
 use tokio::time::Instant;
 
 use crate::{
-    container::is_running,
-    driver::CriDriver,
-    log_directory, logs,
-    persist::{Setback, TRY_MARGIN, persist, policy},
-    process::Process,
-    translate::marks,
+    container::is_running, driver::CriDriver, log_directory, logs, process::Process, translate::marks,
 };
+
+/// How long a try may take beyond what it takes by its nature, which is a grace period or nothing.
+const TRY_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long after the beginning, and the grace period, another try may begin. Enough for one that hangs, one more, and for a
+/// runtime that is started again.
+const BUDGET: Duration = Duration::from_secs(25);
 
 /// How many calls may fail before processes are killed without the runtime: enough for a fault of a moment.
 const TRIES_BEFORE_KILL: u32 = 4;
@@ -88,7 +95,7 @@ impl CriDriver {
 
     /// Removes a container, which is killed if it runs, with the log that wharf had written. Missing is `Ok`.
     pub(crate) async fn remove_container(&self, cx: &Context, id: &ContainerId) -> Result<()> {
-        let policy = policy(Duration::ZERO);
+        let policy = for_up_to(BUDGET);
         let found = persist(cx, policy, async |cx| {
             Ok(self.find_container_status(&cx.with_timeout(TRY_MARGIN), id.as_str(), false).await?)
         });
@@ -115,7 +122,7 @@ impl CriDriver {
 
     /// Removes a pod with its containers, which are killed, and the log directory that wharf made for it. Missing is `Ok`.
     pub(crate) async fn remove_pod(&self, cx: &Context, id: &PodId) -> Result<()> {
-        let policy = policy(Duration::ZERO);
+        let policy = for_up_to(BUDGET);
         let found = persist(cx, policy, async |cx| {
             Ok(self.find_pod_status(&cx.with_timeout(TRY_MARGIN), id.as_str(), false).await?)
         });
@@ -206,13 +213,14 @@ impl CriDriver {
 
 /// How often a stop is tried, and how long beyond its grace period a try may take.
 struct Tries {
-    policy: runtime_core::helpers::retry::RetryPolicy,
+    policy: RetryPolicy,
     margin: Duration,
 }
 
 impl Tries {
     fn new(cx: &Context, options: &StopOptions) -> Self {
-        let mut tries = Self { policy: policy(options.grace_period), margin: TRY_MARGIN };
+        let mut tries =
+            Self { policy: for_up_to(options.grace_period.saturating_add(BUDGET)), margin: TRY_MARGIN };
         if options.force_kill {
             // A caller in a hurry has time left for the kill.
             let spare = cx.remaining().map(|left| left.saturating_sub(options.grace_period) / 2);

@@ -26,6 +26,7 @@ pub mod lost;
 pub mod marks;
 mod object;
 mod operation;
+pub mod persist;
 mod preflight;
 mod registry;
 mod requirements;

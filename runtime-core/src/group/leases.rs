@@ -3,10 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use super::{GroupStore, LeaseRecord, Version, Versioned};
-use crate::{
-    Context, Error, ErrorKind, Result,
-    helpers::retry::{RetryError, RetryPolicy, retry},
-};
+use crate::{Context, Error, ErrorKind, Result, helpers::retry::RetryPolicy, persist};
 
 /// A store, of which every request has its own deadline.
 pub(super) struct Leases {
@@ -89,9 +86,5 @@ pub(super) async fn persist<T, F>(cx: &Context, call: impl Fn() -> F) -> Result<
 where
     F: Future<Output = Result<T>>,
 {
-    match retry(&RetryPolicy::default(), cx.cancellation(), Error::is_transient, |_| call()).await {
-        Ok(value) => Ok(value),
-        Err(RetryError::Permanent { error, .. } | RetryError::Exhausted { error, .. }) => Err(error),
-        Err(RetryError::Cancelled { .. }) => Err(cx.ended().await),
-    }
+    persist::persist(cx, RetryPolicy::default(), async |_| Ok(call().await?)).await
 }

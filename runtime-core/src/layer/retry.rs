@@ -6,8 +6,9 @@ use async_trait::async_trait;
 
 use super::{Layer, Next};
 use crate::{
-    Call, Capabilities, Context, Error, Result,
-    helpers::retry::{RetryError, RetryPolicy, retry},
+    Call, Capabilities, Context, Result,
+    helpers::retry::RetryPolicy,
+    persist::{Setback, persist},
 };
 
 /// Repeats a call that failed with a transient error, if doing it twice is the same as doing it once.
@@ -51,16 +52,6 @@ impl Layer for Retry {
         if !Self::may_repeat(call) {
             return next.run(cx).await;
         }
-        let tries = retry(&self.policy, cx.cancellation(), Error::is_transient, |_| next.run(cx.clone()));
-        match cx.run(async { Ok(tries.await) }).await? {
-            Ok(()) => Ok(()),
-            Err(
-                RetryError::Permanent { attempts: 1, error } | RetryError::Exhausted { attempts: 1, error },
-            ) => Err(error),
-            Err(RetryError::Permanent { attempts, error } | RetryError::Exhausted { attempts, error }) => {
-                Err(error.with_context("tries", attempts.to_string()))
-            }
-            Err(RetryError::Cancelled { .. }) => Err(cx.ended().await),
-        }
+        persist(&cx, self.policy, async |_| next.run(cx.clone()).await.map_err(Setback::if_transient)).await
     }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -18,32 +18,21 @@ use runtime_core::{
 };
 use tokio::time::Instant;
 
-use super::{Able, Connected, Failure, Held, Runtime, capture::Capture, case::ensure};
+use super::{
+    Able, Failure, Held, Runtime,
+    case::ensure,
+    shared::{LABEL_RUN, Shared, remove_all},
+};
 use crate::{
-    image::{Image, guest, shell, standard},
+    image::{Image, shell, standard},
     proxy::FaultProxy,
-    registry::{Options, Registry},
+    registry::Registry,
 };
 
-const LABEL_RUN: &str = "conformance/run";
 const LABEL_CASE: &str = "conformance/case";
 
 /// Runtimes measure files now and then only.
 const IN_TIME: Duration = Duration::from_secs(40);
-
-/// What all cases of a run share.
-pub(super) struct Shared {
-    pub(super) connected: Connected,
-    pub(super) registry: Registry,
-    pub(super) capture: Capture,
-    pub(super) seed: u64,
-    pub(super) run: String,
-    /// What the runtime lost when it was killed in the middle of something: nobody can clear it through its API.
-    pub(super) forgiven: Mutex<BTreeSet<Held>>,
-    /// Cases read; those that run alone write.
-    pub(super) turns: RwLock<()>,
-    base: crate::image::Layer,
-}
 
 /// What one case is given: a client, images, and names of its own.
 pub struct Env {
@@ -57,42 +46,6 @@ pub struct Env {
 impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Env").field("case", &self.case).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// Starts the registry with the images and waits for nothing else.
-    pub(super) async fn new(connected: Connected, capture: Capture, seed: u64) -> Result<Self, Failure> {
-        let registry = Registry::start(Options::default()).await?;
-        let toolbox_in_images = connected.toolbox_in_images;
-        let (base, images) = tokio::task::spawn_blocking(move || {
-            let program = guest::binary()?;
-            let images = match toolbox_in_images {
-                true => standard::all_with_toolbox(&program, &guest::toolbox()?)?,
-                false => standard::all(&program)?,
-            };
-            Ok::<_, crate::image::Error>((standard::base_layer(&program)?, images))
-        })
-        .await??;
-        for named in &images {
-            registry.push(named.name, standard::TAG, &named.image);
-        }
-        let run = format!("r{:x}", jiff::Timestamp::now().as_nanosecond());
-        Ok(Self {
-            connected,
-            registry,
-            capture,
-            seed,
-            run,
-            forgiven: Mutex::default(),
-            turns: RwLock::new(()),
-            base,
-        })
-    }
-
-    /// Removes every pod of this run, and names those that resist.
-    pub(super) async fn clean(&self, client: &Client) -> Vec<String> {
-        remove_all(client, &PodFilter::default().with_label(LABEL_RUN, &self.run)).await
     }
 }
 
@@ -478,24 +431,4 @@ pub fn kind_of<T: std::fmt::Debug>(
         Err(error) if error.kind() == kind => Ok(error),
         Err(error) => Err(Failure::Failed(format!("expected kind {kind:?}, got {error:?}"))),
     }
-}
-
-/// Removes the pods that fit, and names those that resist.
-async fn remove_all(client: &Client, filter: &PodFilter) -> Vec<String> {
-    let mut left = Vec::new();
-    match client.list_pods(filter).await {
-        Err(error) => left.push(error.to_string()),
-        Ok(pods) => {
-            for pod in pods {
-                if let Err(error) = client.pod(pod.id).remove().await {
-                    left.push(error.to_string());
-                }
-            }
-        }
-    }
-    match client.list_pods(filter).await {
-        Ok(pods) => left.extend(pods.into_iter().map(|pod| format!("pod {}", pod.id))),
-        Err(error) => left.push(error.to_string()),
-    }
-    left
 }

@@ -16,6 +16,7 @@ mod refusal;
 mod report;
 mod runner;
 mod setup;
+mod shared;
 
 pub use case::{Case, Failure, Group, Verdict};
 pub use env::{Env, kind_of, until};

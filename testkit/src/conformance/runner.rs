@@ -15,9 +15,9 @@ use super::{
     Case, Env, Failure, Group, RealSystem, Setup, Verdict,
     arguments::Arguments,
     capture::Capture,
-    env::Shared,
     groups, matrix, refusal,
     report::{self, Entry},
+    shared::Shared,
 };
 
 /// The longest that a case may take; beyond it the driver hangs.
