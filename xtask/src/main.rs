@@ -14,6 +14,7 @@ mod process;
 mod procfs;
 mod project;
 mod run_dir;
+mod served;
 mod steps;
 mod sweep;
 mod wait;

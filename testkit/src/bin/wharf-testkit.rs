@@ -1,4 +1,4 @@
-//! Serves and writes the images of the conformance suite.
+//! Serves and writes the images of the conformance suite, and keeps a fake cluster to try things on.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Read, Write};
@@ -6,19 +6,26 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use testkit::image::{guest, standard, write_archive};
+use testkit::engine::{Engine, EngineOptions};
+use testkit::fake_k8s::{FakeK8s, FakeK8sOptions};
+use testkit::image::{ImageBuilder, Platform, guest, shell, standard, standard::Named, write_archive};
 use testkit::registry::{Options, Registry};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 const HELP: &str = "\
-wharf-testkit: the images of wharf's conformance suite
+wharf-testkit: the images of wharf's conformance suite, and a fake cluster
 
     wharf-testkit archive --image IMAGE --name NAME --out FILE
         Writes an image as an OCI archive under a full name, as in wharf.local/pause:1.
     wharf-testkit serve [--port PORT]
         Serves all images with the tag `1` from a registry on loopback. Prints its address, then runs until
         standard input ends or SIGINT or SIGTERM comes.
+    wharf-testkit cluster --dir DIR
+        Runs a fake Kubernetes cluster whose pods are processes of this machine, and serves the images beside it,
+        `shell` among them if there is a static busybox. Writes DIR/kubeconfig, and its pods' files below DIR. Prints
+        the address of the images when it can be used, then runs as long as `serve`.
     wharf-testkit help
 
 The guest program inside the images is that of the environment variable WHARF_GUEST, or is built by cargo.
@@ -30,6 +37,7 @@ enum Job {
     Help,
     Archive { image: String, name: String, out: PathBuf },
     Serve { port: u16 },
+    Cluster { dir: PathBuf },
 }
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -46,6 +54,7 @@ fn main() -> ExitCode {
         Job::Help => io::stdout().write_all(HELP.as_bytes()).map_err(Into::into),
         Job::Archive { image, name, out } => archive(&image, &name, &out),
         Job::Serve { port } => serve(port),
+        Job::Cluster { dir } => cluster(dir),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,7 +67,7 @@ fn main() -> ExitCode {
 
 fn parse(words: impl Iterator<Item = OsString>) -> Result<Job, lexopt::Error> {
     let mut parser = lexopt::Parser::from_args(words);
-    let (mut command, mut image, mut name, mut out, mut port) = (None, None, None, None, None);
+    let (mut command, mut image, mut name, mut out, mut port, mut dir) = (None, None, None, None, None, None);
     while let Some(word) = parser.next()? {
         match (word, command.as_deref()) {
             (Value(word), None) => command = Some(word.string()?),
@@ -66,6 +75,7 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Job, lexopt::Error> {
             (Long("image"), Some("archive")) => image = Some(parser.value()?.string()?),
             (Long("name"), Some("archive")) => name = Some(parser.value()?.string()?),
             (Long("out"), Some("archive")) => out = Some(PathBuf::from(parser.value()?)),
+            (Long("dir"), Some("cluster")) => dir = Some(PathBuf::from(parser.value()?)),
             (Long("port"), Some("serve")) => port = Some(parser.value()?.parse()?),
             (word, _) => return Err(word.unexpected()),
         }
@@ -79,6 +89,7 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Job, lexopt::Error> {
             out: out.ok_or_else(|| missing("--out"))?,
         }),
         Some("serve") => Ok(Job::Serve { port: port.unwrap_or(0) }),
+        Some("cluster") => Ok(Job::Cluster { dir: dir.ok_or_else(|| missing("--dir"))? }),
         Some(other) => Err(format!("unknown command {other:?}").into()),
         None => Err(missing("the command")),
     }
@@ -97,23 +108,55 @@ fn archive(image: &str, name: &str, out: &PathBuf) -> Result<()> {
 
 fn serve(port: u16) -> Result<()> {
     let images = standard::all(&guest::binary()?)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let registry = Registry::start(Options { port, ..Options::default() }).await?;
-        for named in &images {
-            registry.push(named.name, standard::TAG, &named.image);
-        }
-        let mut out = io::stdout();
-        writeln!(out, "{}", registry.address())?;
-        out.flush()?;
-        tokio::select! {
-            _ = end_of_input() => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        Ok(())
+    runtime()?.block_on(async {
+        let registry = registry(port, &images).await?;
+        until_ended(&registry.address().to_string()).await
     })
+}
+
+fn cluster(dir: PathBuf) -> Result<()> {
+    let mut images = standard::all(&guest::binary()?)?;
+    if let Some(busybox) = shell::busybox() {
+        let builder = ImageBuilder::new(Platform::host()).layer(shell::layer(busybox)?);
+        images.push(Named { name: "shell", image: builder.env("PATH", "/bin").cmd(["/bin/sh"]).build()? });
+    }
+    runtime()?.block_on(async {
+        let registry = registry(0, &images).await?;
+        let kubeconfig = dir.join("kubeconfig");
+        let engine =
+            Engine::start(EngineOptions { state_dir: Some(dir), ..EngineOptions::default() }).await?;
+        let fake = FakeK8s::start(engine, &FakeK8sOptions::default())?;
+        fake.write_kubeconfig(&kubeconfig)?;
+        let ended = until_ended(&registry.address().to_string()).await;
+        fake.shutdown().await;
+        ended
+    })
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+async fn registry(port: u16, images: &[Named]) -> Result<Registry> {
+    let registry = Registry::start(Options { port, ..Options::default() }).await?;
+    for named in images {
+        registry.push(named.name, standard::TAG, &named.image);
+    }
+    Ok(registry)
+}
+
+/// Says where it is, and waits until standard input ends or a signal comes.
+async fn until_ended(address: &str) -> Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut out = io::stdout();
+    writeln!(out, "{address}")?;
+    out.flush()?;
+    tokio::select! {
+        _ = end_of_input() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
 }
 
 /// A thread of its own, because the runtime would wait at its end for a read that blocks.
@@ -142,6 +185,7 @@ mod tests {
         assert_eq!(job("help"), Ok(Job::Help));
         assert_eq!(job("serve"), Ok(Job::Serve { port: 0 }));
         assert_eq!(job("serve --port=5000"), Ok(Job::Serve { port: 5000 }));
+        assert_eq!(job("cluster --dir there"), Ok(Job::Cluster { dir: "there".into() }));
         let archive = Job::Archive { image: "pause".into(), name: "a/b:1".into(), out: "file".into() };
         assert_eq!(job("archive --image pause --name a/b:1 --out file"), Ok(archive));
     }
@@ -153,6 +197,7 @@ mod tests {
             ("bake", "unknown command \"bake\""),
             ("archive --image pause --name a:1", "--out is missing"),
             ("serve --image pause", "--image"),
+            ("cluster", "--dir is missing"),
             ("serve --port many", "many"),
             ("serve now", "now"),
         ] {

@@ -1,16 +1,11 @@
 //! `cargo xtask containerd`: a private containerd to try things on by hand.
 
-use std::io::{self, Read};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
-
 use lexopt::Parser;
 
-use super::{Command, no_arguments};
+use super::{Command, keep::keep, no_arguments};
 use crate::cargo;
 use crate::containerd::PrivateContainerd;
 use crate::failure::{Failure, Result};
-use crate::interrupt;
 use crate::output::{note, say};
 use crate::run_dir::RunDir;
 
@@ -22,9 +17,6 @@ pub(super) const COMMAND: Command = Command {
     run,
 };
 
-/// How often a containerd that died by itself is looked for.
-const LOOK: Duration = Duration::from_secs(1);
-
 fn run(parser: Parser) -> Result<()> {
     no_arguments(parser)?;
     let programs = cargo::programs()?;
@@ -33,20 +25,8 @@ fn run(parser: Parser) -> Result<()> {
     say!("{}", server.url());
     note!("log: {}", server.log().display());
     note!("kill, start, holdings: {}", server.control().display());
-
-    let (ended, end) = channel();
-    interrupt::notify(ended.clone());
-    std::thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
-        let _ = ended.send(());
-    });
-    while end.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-        if !server.is_running() {
-            return Err(Failure::failed(format!(
-                "containerd ended by itself; see {}",
-                server.log().display()
-            )));
-        }
-    }
-    Ok(())
+    keep(|| match server.is_running() {
+        true => Ok(()),
+        false => Err(Failure::failed(format!("containerd ended by itself; see {}", server.log().display()))),
+    })
 }

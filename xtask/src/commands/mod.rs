@@ -3,10 +3,12 @@
 mod bench;
 mod cargo;
 mod ci;
+mod cluster;
 mod conformance;
 mod containerd;
 mod doctor;
 mod faults;
+mod keep;
 mod matrix;
 mod quickstart;
 mod test;
@@ -37,6 +39,7 @@ const COMMANDS: &[Command] = &[
     doctor::COMMAND,
     bench::COMMAND,
     containerd::COMMAND,
+    cluster::COMMAND,
     cargo::COMMAND,
 ];
 

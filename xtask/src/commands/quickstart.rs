@@ -1,15 +1,12 @@
 //! `cargo xtask quickstart`: the quickstart example against a URL.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Stdio};
-
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::Command;
-use crate::cargo::{self, cargo};
+use crate::cargo::cargo;
 use crate::failure::{Failure, Result};
 use crate::process;
+use crate::served::Served;
 
 pub(super) const COMMAND: Command = Command {
     name: "quickstart",
@@ -48,7 +45,7 @@ fn run(mut parser: Parser) -> Result<()> {
     let image = match image {
         Some(image) => image,
         None if feature == "memory" => HOST_IMAGE.to_owned(),
-        None => registry.insert(Registry::start()?).image(),
+        None => registry.insert(Served::registry()?).image("guest"),
     };
     example(feature, &[&url, &image])
 }
@@ -80,57 +77,6 @@ pub(super) fn feature(url: &str) -> Result<&'static str> {
     })
 }
 
-/// A registry with the guest image; it ends with this value.
-struct Registry {
-    server: Child,
-    address: SocketAddr,
-}
-
-impl Registry {
-    fn start() -> Result<Self> {
-        let programs = cargo::programs()?;
-        let mut command = process::tied(&programs.testkit);
-        // It serves until its stdin ends, so even a killed xtask leaves none behind.
-        command.arg("serve").env("WHARF_GUEST", &programs.guest).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut server = command
-            .spawn()
-            .map_err(|error| Failure::failed(format!("cannot start the registry: {error}")))?;
-        let mut line = String::new();
-        if let Some(stdout) = server.stdout.take() {
-            // What can't be read is an empty line, and that is no address.
-            let _ = BufReader::new(stdout).read_line(&mut line);
-        }
-        match address(&line) {
-            Some(address) => Ok(Self { server, address }),
-            None => {
-                end(&mut server);
-                Err(Failure::failed(format!("the registry did not say where it listens: `{}`", line.trim())))
-            }
-        }
-    }
-
-    fn image(&self) -> String {
-        format!("{}/guest:1", self.address)
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        end(&mut self.server);
-    }
-}
-
-fn end(server: &mut Child) {
-    let _ = server.kill();
-    let _ = server.wait();
-}
-
-/// The address in the registry's first line.
-fn address(line: &str) -> Option<SocketAddr> {
-    line.split_whitespace()
-        .find_map(|word| word.trim_start_matches("http://").trim_end_matches('/').parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,14 +94,5 @@ mod tests {
             assert!(error.to_string().ends_with("known: memory://, cri://, nydus://, k8s://"), "{error}");
             assert_eq!(error.exit_code(), 2);
         }
-    }
-
-    #[test]
-    fn the_address_is_found_in_the_line() {
-        let expected = "127.0.0.1:4567".parse().ok();
-        for line in ["127.0.0.1:4567\n", "listening on http://127.0.0.1:4567/\n"] {
-            assert_eq!(address(line), expected, "{line}");
-        }
-        assert_eq!(address("error: 1\n"), None);
     }
 }
