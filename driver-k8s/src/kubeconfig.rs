@@ -10,7 +10,10 @@ use std::{
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use runtime_core::{Error, ErrorKind, Result};
 
+pub(crate) use self::proxy::Proxies;
 use crate::config::Config;
+
+mod proxy;
 
 /// Where a pod finds its own account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -26,6 +29,7 @@ pub(crate) struct Surroundings {
     pub(crate) service: Option<(String, String)>,
     /// The directory of the pod's own account.
     pub(crate) account: PathBuf,
+    pub(crate) proxies: Proxies,
 }
 
 /// A cluster and who asks it. It holds credentials.
@@ -54,6 +58,7 @@ impl Surroundings {
             home: std::env::home_dir(),
             service: variable("KUBERNETES_SERVICE_HOST").zip(variable("KUBERNETES_SERVICE_PORT")),
             account: PathBuf::from(ACCOUNT),
+            proxies: Proxies::of_process(),
         }
     }
 
@@ -72,6 +77,9 @@ impl Surroundings {
         };
         if let Some(namespace) = &config.namespace {
             access.config.default_namespace.clone_from(namespace);
+        }
+        if access.config.proxy_url.is_none() {
+            access.config.proxy_url = self.proxies.on_the_way_to(&access.config.cluster_url)?;
         }
         Ok(access)
     }
@@ -155,14 +163,24 @@ async fn from_kubeconfig(mut kubeconfig: Kubeconfig, config: &Config, places: &s
             ));
         }
     };
+    let own_proxy = proxy_url(&kubeconfig, &name).map(str::to_owned);
     let options = KubeConfigOptions { context: Some(name), ..KubeConfigOptions::default() };
     let loaded = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let mut loaded = loaded.map_err(|error| of_kubeconfig(&error))?;
+    // kube looks into the environment as well, but matches `NO_PROXY` against the proxy.
+    loaded.proxy_url = own_proxy.and_then(|url| url.parse().ok());
     if loaded.default_namespace.is_empty() {
         loaded.default_namespace = "default".to_owned();
     }
     let token_file = loaded.auth_info.token_file.take().filter(|file| !file.is_empty()).map(PathBuf::from);
     with_token_of(loaded, token_file)
+}
+
+/// The proxy that the context's cluster names.
+fn proxy_url<'a>(kubeconfig: &'a Kubeconfig, context: &str) -> Option<&'a str> {
+    let context = kubeconfig.contexts.iter().find(|named| named.name == context)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?;
+    cluster.cluster.as_ref()?.proxy_url.as_deref().filter(|url| !url.is_empty())
 }
 
 /// Reads the token of a file, which comes before one that is written down. kube would send its line break, too.

@@ -87,17 +87,22 @@ impl Scripted {
 
     /// How to reach it, with a token in a file.
     pub(crate) fn config(&self) -> Config {
+        Config::default().with_kubeconfig(self.config_of(&self.url))
+    }
+
+    /// A kubeconfig with this server and a token in a file.
+    pub(crate) fn config_of(&self, server: &str) -> std::path::PathBuf {
         let path = self.dir.path().join("kubeconfig");
         let yaml = format!(
             "clusters: [{{name: c, cluster: {{server: {:?}}}}}]\nusers: [{{name: u, user: {{tokenFile: token}}}}]\n\
              contexts: [{{name: x, context: {{cluster: c, user: u, namespace: ns}}}}]\ncurrent-context: x\n",
-            self.url
+            server
         );
         std::fs::write(&path, yaml).unwrap();
         if !self.token_file().exists() {
             std::fs::write(self.token_file(), "first").unwrap();
         }
-        Config::default().with_kubeconfig(path)
+        path
     }
 
     pub(crate) async fn client(&self) -> Client {

@@ -34,6 +34,21 @@ async fn a_request_says_who_asks_and_for_whom() {
 }
 
 #[tokio::test]
+async fn a_proxy_is_asked_for_the_way() {
+    let proxy = Scripted::start(|_, _| Answer::Whole(403, "", String::new())).await;
+    let mut surroundings = Surroundings {
+        list: Some(proxy.config_of("https://c.example:6443").into()),
+        ..Surroundings::default()
+    };
+    surroundings.proxies.https = Some(proxy.url.clone());
+    let client = Client::new(Config::default(), surroundings).await.unwrap();
+    let refusal = client.call::<Value>(&soon(), &get("/version")).await.unwrap_err();
+    assert_eq!(refusal.error.kind(), ErrorKind::Unavailable, "{}", refusal.error);
+    assert!(proxy.lines().iter().all(|line| line == "CONNECT c.example:6443"), "{:?}", proxy.lines());
+    assert!(!proxy.lines().is_empty());
+}
+
+#[tokio::test]
 async fn credentials_that_are_no_good_are_read_again_once() {
     let server = Scripted::start(|_, asked| match asked.header("authorization") {
         Some("Bearer second") => Answer::json(200, "{}"),

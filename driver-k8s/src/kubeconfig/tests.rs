@@ -113,6 +113,23 @@ async fn a_file_that_is_asked_for_must_be_there() {
 }
 
 #[tokio::test]
+async fn a_clusters_own_proxy_comes_before_that_of_the_environment() {
+    let mut bench = Bench::new();
+    bench.surroundings.proxies.https = Some("http://environment:3128".to_owned());
+    let text = yaml("a", &["a"]);
+    bench.write(".kube/config", &text);
+    let proxy = async |bench: &Bench| bench.access(&Config::default()).await.unwrap().config.proxy_url;
+    assert_eq!(proxy(&bench).await.unwrap().host(), Some("environment"));
+    let server = r#"server: "https://a.example:6443""#;
+    bench
+        .write(".kube/config", &text.replace(server, &format!("{server}, proxy-url: \"socks5://own:1080\"")));
+    bench.surroundings.proxies.none_for = "*".to_owned();
+    assert_eq!(proxy(&bench).await.unwrap().host(), Some("own"));
+    bench.write(".kube/config", &text);
+    assert_eq!(proxy(&bench).await, None);
+}
+
+#[tokio::test]
 async fn a_pod_uses_its_own_account_where_no_file_says_otherwise() {
     let bench = Bench::new().in_cluster();
     let access = bench.access(&Config::default()).await.unwrap();
