@@ -97,6 +97,10 @@ impl NodeOptions {
                     "operatingSystem": "linux",
                     "architecture": architecture,
                 },
+                "declaredFeatures": [
+                    "ExtendWebSocketsToKubelet", "InPlacePodLevelResourcesVerticalScaling",
+                    "InPlacePodVerticalScalingInitContainers", "RestartAllContainersOnContainerExits",
+                ],
             },
         })
     }

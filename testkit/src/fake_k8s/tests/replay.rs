@@ -14,7 +14,7 @@ const VOLATILE: [&str; 5] =
     ["creationTimestamp", "resourceVersion", "remainingItemCount", "serverAddress", "uid"];
 
 /// Where the recordings are, if they are.
-fn recordings() -> Option<PathBuf> {
+pub(super) fn recordings() -> Option<PathBuf> {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/recordings/kubernetes");
     let is_there = found.is_dir();
     if !is_there {
@@ -73,7 +73,7 @@ impl Names {
 }
 
 /// Where two values differ.
-fn differences(recorded: &Value, found: &Value, path: &str, told: &mut Vec<String>) {
+pub(super) fn differences(recorded: &Value, found: &Value, path: &str, told: &mut Vec<String>) {
     match (recorded, found) {
         (Value::Object(recorded), Value::Object(found)) => {
             for key in recorded.keys().chain(found.keys().filter(|key| !recorded.contains_key(*key))) {
@@ -126,7 +126,7 @@ fn prepare(fake: &FakeK8s, name: &str, recorded: &[Value]) {
     assert!(store.list(Resource::Pods, &Selection::default(), &Default::default()).is_ok());
 }
 
-/// What a node answers, not the API server.
+/// What a node answers, not the API server: see `replay_nodes`.
 fn is_the_nodes(name: &str) -> bool {
     name == "node" || (name.starts_with("log: ") && name != "log: no such pod")
 }
