@@ -84,6 +84,9 @@ const WITH_METRICS: &[C] = &[C::PodStats, C::ContainerStats];
 /// What nodes report of images.
 const WITH_NODES: &[C] = &[C::ImageStatus, C::ImageList];
 
+/// The runtimes that mount images, and since which version.
+const RUNTIMES_THAT_MOUNT_IMAGES: [(&str, (u32, u32)); 2] = [("containerd", (2, 1)), ("cri-o", (1, 31))];
+
 /// What is known of a cluster.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts<'a> {
@@ -107,7 +110,7 @@ pub(crate) fn of(facts: &Facts<'_>) -> Capabilities {
     };
     let said = [
         // Each from the version on that has it without being told to.
-        (newer(35), C::ContainerImageMounts),
+        (newer(35) && all(mounts_images), C::ContainerImageMounts),
         (newer(34), C::PodResources),
         // A node that has no such module takes a label, and ignores it.
         (facts.apparmor && newer(30), C::ContainerApparmor),
@@ -142,6 +145,16 @@ fn default_handler(node: &Node) -> Option<&k8s_openapi::api::core::v1::NodeRunti
     handlers.iter().find(|handler| is_default(handler.name.as_deref()))?.features.as_ref()
 }
 
+/// Whether a node's runtime mounts images. It doesn't say so itself, but which it is.
+fn mounts_images(node: &Node) -> Option<bool> {
+    let runtime = &node.status.as_ref()?.node_info.as_ref()?.container_runtime_version;
+    let (name, version) = runtime.split_once("://")?;
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+    let version = (numbers.next()??, numbers.next()??);
+    let (_, since) = RUNTIMES_THAT_MOUNT_IMAGES.iter().find(|(known, _)| *known == name)?;
+    Some(version >= *since)
+}
+
 fn groups_policy(node: &Node) -> Option<bool> {
     node.status.as_ref()?.features.as_ref()?.supplemental_groups_policy
 }
@@ -149,7 +162,7 @@ fn groups_policy(node: &Node) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::{
-        NodeFeatures, NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeStatus,
+        NodeFeatures, NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeStatus, NodeSystemInfo,
     };
 
     use super::*;
@@ -207,7 +220,31 @@ mod tests {
     #[test]
     fn versions_add() {
         let with = |minor| of(&Facts { version: Some((1, minor)), metrics: true, ..Facts::default() });
-        assert!(with(36).has(C::ContainerImageMounts) && with(36).has(C::PodStats));
-        assert!(!with(34).has(C::ContainerImageMounts) && with(34).has(C::PodResources));
+        assert!(with(36).has(C::PodResources) && with(36).has(C::PodStats));
+        assert!(!with(33).has(C::PodResources) && with(33).has(C::PodStats));
+    }
+
+    #[test]
+    fn images_are_mounted_by_runtimes_that_can() {
+        let node = |runtime: &str| {
+            let info = NodeSystemInfo { container_runtime_version: runtime.to_owned(), ..Default::default() };
+            let status = NodeStatus { node_info: Some(info), ..Default::default() };
+            Node { status: Some(status), ..Default::default() }
+        };
+        for (minor, runtimes, expected) in [
+            (36, &["containerd://2.1.0"][..], true),
+            (36, &["containerd://2.10.4-rc.1", "cri-o://1.31.2"], true),
+            (36, &["containerd://2.1.0", "containerd://1.6.20"], false),
+            (36, &["containerd://2.0.9"], false),
+            (36, &["cri-o://1.30.0"], false),
+            (36, &["docker://29.0.0"], false),
+            (36, &["containerd://dev"], false),
+            (36, &[], false),
+            (34, &["containerd://2.1.0"], false),
+        ] {
+            let nodes: Vec<_> = runtimes.iter().map(|runtime| node(runtime)).collect();
+            let facts = Facts { version: Some((1, minor)), nodes: Some(&nodes), ..Facts::default() };
+            assert_eq!(of(&facts).has(C::ContainerImageMounts), expected, "{minor} {runtimes:?}");
+        }
     }
 }

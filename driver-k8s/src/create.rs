@@ -19,7 +19,7 @@ use crate::{
     error::Refusal,
     id::PodKey,
     options::K8sPodOptions,
-    translate::{self, Objects, status},
+    translate::{self, Objects, failure, status},
     wait::{self, Goal},
 };
 
@@ -223,6 +223,9 @@ impl Creation {
         }
         if pod.metadata.deletion_timestamp.is_some() || wait::has_ended(pod) {
             return Err(self.refused(pod, Some("it has ended")));
+        }
+        if failure::has_lost_a_container(pod) {
+            return Err(self.refused(pod, Some("a container of it has ended")));
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use crate::{
     capabilities::{self, Facts},
     client::Client,
     config::Config,
+    id::PodKey,
     image,
     kubeconfig::Surroundings,
     permissions::{self, Permissions},
@@ -138,6 +139,11 @@ impl K8sDriver {
     /// What is known of a namespace's pods.
     pub(crate) fn cache(&self, namespace: &str) -> Cache {
         self.0.caches.of(self.client(), namespace)
+    }
+
+    /// The server has said that this life of a pod is not there any more: lists and events take it at its word.
+    pub(crate) fn gone(&self, pod: &PodKey) {
+        self.0.caches.forget(pod);
     }
 
     pub(crate) fn permissions(&self) -> &Permissions {

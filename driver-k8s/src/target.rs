@@ -85,7 +85,11 @@ impl K8sDriver {
     /// The pod of this very life, if it is there.
     pub(crate) async fn pod_of(&self, cx: &Context, key: &PodKey) -> Result<Option<core::Pod>, Refusal> {
         let found = Api::<core::Pod>::of(self.client(), &key.namespace).find(cx, &key.name).await?;
-        Ok(found.filter(|pod| pod.metadata.uid.as_deref() == Some(&key.uid)))
+        let found = found.filter(|pod| pod.metadata.uid.as_deref() == Some(&key.uid));
+        if found.is_none() {
+            self.gone(key);
+        }
+        Ok(found)
     }
 
     /// A container, if it is there.

@@ -22,6 +22,7 @@ mod raw;
 mod remote;
 mod session;
 mod terminal_input;
+mod unread;
 
 pub use attached::Attached;
 pub use channels::Channels;

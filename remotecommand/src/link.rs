@@ -1,6 +1,6 @@
 //! What a carrier of sessions makes of a connection, whatever it is.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use runtime_core::{TerminalSize, helpers::remote_status::RemoteStatus};
@@ -11,6 +11,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::unread::Traffic;
 
 /// How long a connection that is given up may take to say goodbye.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,6 +50,8 @@ pub enum Ended {
 pub struct Link {
     pub(crate) ended: watch::Receiver<Option<Ended>>,
     pub(crate) resize: Option<mpsc::Sender<TerminalSize>>,
+    /// What goes through a connection that doesn't tell when an output ends.
+    pub(crate) traffic: Option<Arc<Traffic>>,
     farewell: Option<BoxFuture<'static, ()>>,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
@@ -56,13 +60,20 @@ impl Link {
     /// A connection that lives in these tasks, and the session's end as one of them tells it.
     #[must_use]
     pub fn new(ended: watch::Receiver<Option<Ended>>, tasks: Vec<AbortOnDropHandle<()>>) -> Self {
-        Self { ended, resize: None, farewell: None, _tasks: tasks }
+        Self { ended, resize: None, traffic: None, farewell: None, _tasks: tasks }
     }
 
     /// Where sizes of the terminal go; `None` without a terminal.
     #[must_use]
     pub fn with_sizes(mut self, sizes: Option<mpsc::Sender<TerminalSize>>) -> Self {
         self.resize = sizes;
+        self
+    }
+
+    /// The end of a command that leaves input is looked for by what goes through here.
+    #[must_use]
+    pub(crate) fn with_traffic(mut self, traffic: Option<Arc<Traffic>>) -> Self {
+        self.traffic = traffic;
         self
     }
 

@@ -21,6 +21,7 @@ use tokio_tungstenite::{
 use crate::{
     channels::{self, RESIZE, STDIN},
     keep_alive::{INTERVAL, InputCount, PATIENCE},
+    unread::{LAST_WORDS, Traffic},
 };
 
 /// A WebSocket over any connection.
@@ -28,6 +29,10 @@ pub type Socket<S> = WebSocketStream<S>;
 
 /// Frames of servers have 32 KiB, and none needs more. One has to be in memory as a whole.
 const MAX_FRAME_BYTES: usize = 4 << 20;
+
+/// How many pings are left out at most because something comes, or nobody takes what has come. Servers may take the latter
+/// for idleness in the end.
+const MAX_LEFT_OUT: u32 = 120;
 
 /// How a WebSocket is to be opened: no frame in it may be so long that memory is in danger.
 #[must_use]
@@ -51,22 +56,39 @@ pub(crate) enum Lost {
     Closed,
     /// It broke.
     Broken(String),
+    /// The process behind it is gone, and nothing more comes.
+    Silent,
 }
 
-/// Listens until the last message. While the listener takes its time nothing is read, so that the other side is held back.
+/// Listens until the last message, or until nothing more comes of a process that is gone. While the listener takes its time nothing is read, so that the other side is held back.
 pub(crate) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
     mut source: SplitStream<Socket<S>>,
-    count: &InputCount,
+    (count, traffic): (&InputCount, &Traffic),
     listener: &mut L,
 ) -> Result<L::End, Lost> {
     let mut heard = Instant::now();
+    let (gone, mut is_gone) = (traffic.process_gone(), false);
+    tokio::pin!(gone);
     let silence = sleep_until(heard + PATIENCE);
     tokio::pin!(silence);
     loop {
         let message = tokio::select! {
             biased;
             message = source.next() => message,
+            () = &mut gone, if !is_gone => {
+                is_gone = true;
+                silence.as_mut().reset(Instant::now() + LAST_WORDS);
+                continue;
+            }
             () = &mut silence => {
+                if is_gone {
+                    let quiet_until = heard + LAST_WORDS;
+                    if quiet_until <= Instant::now() {
+                        return Err(Lost::Silent);
+                    }
+                    silence.as_mut().reset(quiet_until);
+                    continue;
+                }
                 // Moved on here rather than with every message.
                 let patient_until = heard + PATIENCE;
                 if patient_until > Instant::now() || !count.all_taken() {
@@ -78,9 +100,12 @@ pub(crate) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
         };
         match message {
             Some(Ok(Message::Binary(message))) => {
+                traffic.heard();
+                traffic.hold_back(true);
                 if let Some(end) = listener.take(message).await {
                     return Ok(end);
                 }
+                traffic.hold_back(false);
             }
             Some(Ok(Message::Pong(payload))) => count.pong(&payload),
             Some(Ok(Message::Close(_))) => return Err(Lost::Closed),
@@ -101,6 +126,7 @@ pub(crate) struct Sending<S> {
     /// The other side understands the end of a channel.
     pub(crate) ends: bool,
     pub(crate) count: Arc<InputCount>,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sending<S> {
@@ -113,6 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sending<S> {
     async fn send(&mut self) -> Result<(), Error> {
         let mut ticks = interval_at(Instant::now() + INTERVAL, INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut before, mut left_out) = (self.traffic.messages(), 0);
         loop {
             tokio::select! {
                 biased;
@@ -121,6 +148,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sending<S> {
                     self.sink.send(Message::Binary(message)).await?;
                 }
                 _ = ticks.tick() => {
+                    // Only where nothing comes: a server that has closed the connection drops what it has not sent yet if
+                    // something arrives.
+                    let now = self.traffic.messages();
+                    let is_idle = now.is_some() && now == before;
+                    before = now;
+                    if !is_idle && left_out < MAX_LEFT_OUT {
+                        left_out += 1;
+                        continue;
+                    }
+                    left_out = 0;
                     self.sink.feed(Message::Ping(Bytes::copy_from_slice(&self.count.ping()))).await?;
                     // containerd's idle timer doesn't see pings; an empty message it does, and nobody else.
                     self.sink.send(Message::Binary(Bytes::new())).await?;
@@ -140,7 +177,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sending<S> {
             return Ok(());
         };
         self.count.add();
+        let bytes = message.len();
         self.sink.feed(Message::Binary(message)).await?;
+        self.traffic.sent(bytes);
         if self.input.as_ref().is_none_or(mpsc::Receiver::is_empty) {
             self.sink.flush().await?;
         }
@@ -188,10 +227,18 @@ mod tests {
         let server = Socket::from_raw_socket(far, Role::Server, None).await;
         let count = Arc::new(InputCount::default());
         let (input, messages) = mpsc::channel(1);
-        let sending = Sending { sink, input: Some(messages), sizes: None, ends, count: Arc::clone(&count) };
+        let traffic = Arc::new(Traffic::default());
+        let sending = Sending {
+            sink,
+            input: Some(messages),
+            sizes: None,
+            ends,
+            count: Arc::clone(&count),
+            traffic: Arc::clone(&traffic),
+        };
         let listening = tokio::spawn(async move {
             let sending = tokio::spawn(sending.run());
-            let listened = listen(source, &count, &mut UntilEnd(Vec::new())).await;
+            let listened = listen(source, (&count, &traffic), &mut UntilEnd(Vec::new())).await;
             sending.abort();
             listened
         });
@@ -210,6 +257,19 @@ mod tests {
         assert!((719..=720).contains(&empty), "{empty}");
         server.send(Message::Binary("end".into())).await.unwrap();
         assert_eq!(listening.await.unwrap(), Ok(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_something_is_left_alone() {
+        let Ends { listening, input: _input, mut server } = start(true).await;
+        let until = Instant::now() + Duration::from_secs(1800);
+        while Instant::now() < until {
+            server.send(Message::Binary("news".into())).await.unwrap();
+            let heard = tokio::time::timeout(INTERVAL / 2, server.next()).await;
+            assert!(heard.is_err(), "{heard:?}");
+        }
+        server.send(Message::Binary("end".into())).await.unwrap();
+        assert!(listening.await.unwrap().is_ok());
     }
 
     #[tokio::test(start_paused = true)]

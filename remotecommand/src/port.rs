@@ -19,6 +19,7 @@ use crate::{
     keep_alive::InputCount,
     messages::{Listener, Lost, Sending, listen},
     queue::{self, queue},
+    unread::Traffic,
 };
 
 const DATA: u8 = 0;
@@ -44,18 +45,25 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sink, source) = socket.split();
-    let count = Arc::new(InputCount::default());
+    let (count, traffic) = (Arc::new(InputCount::default()), Arc::new(Traffic::default()));
     let (data, read) = queue();
     let (write, input) = input::input(false);
-    let send =
-        Sending { sink, input: Some(input), sizes: None, ends: false, count: Arc::clone(&count) }.run();
+    let send = Sending {
+        sink,
+        input: Some(input),
+        sizes: None,
+        ends: false,
+        count: Arc::clone(&count),
+        traffic: Arc::clone(&traffic),
+    }
+    .run();
     let receive = async move {
         let mut port = Port { data, skip: [PORT_BYTES; 2], reason: Vec::new() };
-        let Err(lost) = listen(source, &count, &mut port).await;
+        let Err(lost) = listen(source, (&count, &traffic), &mut port).await;
         match lost {
             // However it ended: API servers don't close the WebSocket in order after a reason.
             _ if !port.reason.is_empty() => port.data.fail(not_forwarded(&port.reason).to_string()),
-            Lost::Closed => port.data.end(),
+            Lost::Closed | Lost::Silent => port.data.end(),
             // Dropped, the queue is broken.
             Lost::Broken(why) => tracing::debug!(why, "the connection of a port was lost"),
         }

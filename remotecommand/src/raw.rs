@@ -7,9 +7,11 @@ use runtime_core::{
     emulation::{self, Helper, Nonce, RunInContainer, Signaller},
     spec::ExecSpec,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::{ByHelper, Channels, Input, Kill, Output, Parts, Remote, terminal_input::TerminalInput};
+use crate::{
+    ByHelper, Channels, Input, Kill, Output, Parts, Remote, terminal_input::TerminalInput, unread::Traffic,
+};
 
 /// A running command. When it is dropped, the command is ended.
 pub struct RawSession {
@@ -17,6 +19,7 @@ pub struct RawSession {
     stdout: Output,
     stderr: Option<Output>,
     remote: Arc<Remote>,
+    traffic: Option<Arc<Traffic>>,
 }
 
 impl RawSession {
@@ -25,6 +28,7 @@ impl RawSession {
     #[must_use]
     pub fn new(parts: Parts, wanted: Channels, kill: Option<Arc<dyn Kill>>, tasks: TaskTracker) -> Self {
         let Parts { stdin, stdout, stderr, link } = parts;
+        let traffic = link.traffic.clone();
         let stdin = match stdin {
             Some(stdin) if wanted.tty => {
                 let stdin = TerminalInput::new(stdin, link.ended.clone());
@@ -33,7 +37,7 @@ impl RawSession {
             }
             stdin => stdin,
         };
-        Self { stdin, stdout, stderr, remote: Remote::new(link, kill, tasks) }
+        Self { stdin, stdout, stderr, remote: Remote::new(link, kill, tasks), traffic }
     }
 
     /// Its control.
@@ -63,7 +67,8 @@ impl RawSession {
     }
 
     /// Tells the helper's [wrapper](Helper::wrapper) that runs here what to become. `runner` runs commands beside it, by which
-    /// the command is signalled and ended from then on. `cx` is for the beginning.
+    /// the command is signalled and ended from then on. Over a WebSocket it also shows whether a command has ended that left
+    /// input unread, whose end systems may not tell. `cx` is for the beginning.
     ///
     /// # Errors
     /// Why there is no command, see [`emulation::begin`]; the context's end.
@@ -77,9 +82,14 @@ impl RawSession {
         if let Some(size) = spec.terminal_size {
             self.remote.resize(size).await?;
         }
-        let remote = Arc::clone(&self.remote);
+        let (remote, traffic) = (Arc::clone(&self.remote), self.traffic.clone());
         let (session, process) = cx.run(emulation::begin(self.into_session(), spec, nonce)).await?;
         remote.kill_with(Arc::new(ByHelper::new(Signaller::new(runner, helper, process))));
+        if let Some(traffic) = traffic.filter(|_| spec.stdin) {
+            let session = Arc::downgrade(&remote);
+            let watch = tokio::spawn(async move { traffic.watch(session).await });
+            remote.watched_by(AbortOnDropHandle::new(watch));
+        }
         Ok(session)
     }
 }

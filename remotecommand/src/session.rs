@@ -18,6 +18,7 @@ use crate::{
     keep_alive::InputCount,
     messages::{Listener, Lost, Sending, listen},
     queue::{self, queue},
+    unread::Traffic,
 };
 
 /// Starts a session over a WebSocket with these channels. With `ends` both sides speak [`VERSION_5`](crate::VERSION_5), in
@@ -28,21 +29,29 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sink, source) = socket.split();
-    let count = Arc::new(InputCount::default());
+    let (count, traffic) = (Arc::new(InputCount::default()), Arc::new(Traffic::default()));
+    let watched = (channels.stdin && !channels.tty).then(|| Arc::clone(&traffic));
     let (ended, told) = watch::channel(None);
     let (stdout, read_stdout) = queue();
     let (stderr, read_stderr) = queue();
     let (stdin, input) = channels.stdin.then(|| input::input(ends)).unzip();
     let (resize, sizes) = channels.tty.then(|| mpsc::channel(WAITING_SIZES)).unzip();
-    let send = tokio::spawn(Sending { sink, input, sizes, ends, count: Arc::clone(&count) }.run());
+    let send = tokio::spawn(
+        Sending { sink, input, sizes, ends, count: Arc::clone(&count), traffic: Arc::clone(&traffic) }.run(),
+    );
     let sending = send.abort_handle();
     let receive = async move {
         let mut session = Session { stdout, stderr, status: Vec::new() };
-        let end = match listen(source, &count, &mut session).await {
+        let end = match listen(source, (&count, &traffic), &mut session).await {
             Ok(status) => {
                 session.stdout.end();
                 session.stderr.end();
                 Ended::Told(status)
+            }
+            Err(Lost::Silent) => {
+                session.stdout.end();
+                session.stderr.end();
+                Ended::Untold
             }
             Err(Lost::Closed) => Ended::Lost("the connection was closed".to_owned()),
             Err(Lost::Broken(why)) => Ended::Lost(why),
@@ -56,7 +65,7 @@ where
         stdin: stdin.map(|stdin| Box::pin(stdin) as _),
         stdout: Box::pin(read_stdout),
         stderr: (!channels.tty).then(|| Box::pin(read_stderr) as _),
-        link: Link::new(told, tasks.into()).with_sizes(resize),
+        link: Link::new(told, tasks.into()).with_sizes(resize).with_traffic(watched),
     }
 }
 

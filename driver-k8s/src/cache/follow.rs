@@ -58,7 +58,7 @@ impl Following {
                         }
                     }
                     Ok(()) = self.state.changed() => {
-                        if let State::Away(error) = &*self.state.borrow_and_update()
+                        if let State::Away(error, _) = &*self.state.borrow_and_update()
                             && !error.is_transient()
                         {
                             return Err(error.clone());
@@ -71,7 +71,7 @@ impl Following {
             biased;
             seen = changing => seen,
             error = ended => Err(match &*self.state.borrow() {
-                State::Away(why) => error.with_context("watch", why.to_string()),
+                State::Away(why, _) => error.with_context("watch", why.to_string()),
                 State::Live | State::Begun => error,
             }),
         }

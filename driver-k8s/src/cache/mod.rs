@@ -8,8 +8,9 @@
 //!   that went meanwhile; who follows everything is told that something may have been missed.
 //! - *A watch that is silent* counts as dead after [`Config::watch_silence`](crate::Config::watch_silence), and after 10 s at
 //!   first while somebody waits for a change. It goes on at its version as well.
-//! - *A server that is away* is asked again, after 0.1 s first and every 2 s at most, without end. Meanwhile nothing is made up:
-//!   what is kept counts as known only while the watch is live.
+//! - *A server that is away* is asked again, after 0.1 s first and every 2 s at most, without end, and at once for whoever wants to
+//!   know. Meanwhile nothing is made up: what is kept counts as known only while the watch is live.
+//! - *A pod that the server has said to be gone* is [forgotten](Cache::forget) at once, however late the watch is.
 
 mod follow;
 mod lines;
@@ -18,7 +19,10 @@ mod store;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use k8s_openapi::api::core::v1::Pod;
@@ -30,7 +34,7 @@ pub(crate) use follow::{Following, Seen};
 pub(crate) use store::Entry;
 
 use self::{run::Runner, store::Store};
-use crate::{api::Api, client::Client};
+use crate::{api::Api, client::Client, id::PodKey};
 
 /// The caches of a driver, by namespace.
 #[derive(Debug, Default)]
@@ -50,8 +54,10 @@ struct Shared {
     store: Mutex<Store>,
     state: watch::Sender<State>,
     changes: broadcast::Sender<Change>,
-    /// Somebody waits anew: a watch that is dead should be found out soon.
+    /// Somebody waits anew: a watch that is dead should be found out soon, and a server that is away be asked.
     hurry: tokio::sync::Notify,
+    /// How often somebody wanted to know what is so.
+    questions: AtomicU64,
 }
 
 /// Whether what is kept is what is so.
@@ -61,8 +67,8 @@ enum State {
     Begun,
     /// The watch is open.
     Live,
-    /// The server can't be asked, for this reason; what is kept may be old.
-    Away(Error),
+    /// The server can't be asked, for this reason; what is kept may be old. As of which question that is so.
+    Away(Error, u64),
 }
 
 /// What those are told who follow everything.
@@ -84,6 +90,14 @@ impl Caches {
         let begun = caches.entry(namespace.to_owned());
         begun.or_insert_with(|| Cache::begin(client, namespace)).clone()
     }
+
+    /// Lets a pod be gone, as the server has just said, if anything is kept of it.
+    pub(crate) fn forget(&self, pod: &PodKey) {
+        let caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cache) = caches.get(&pod.namespace) {
+            cache.forget(pod);
+        }
+    }
 }
 
 impl Cache {
@@ -94,20 +108,30 @@ impl Cache {
             state: watch::Sender::new(State::Begun),
             changes: broadcast::Sender::new(ROOM),
             hurry: tokio::sync::Notify::new(),
+            questions: AtomicU64::default(),
         });
         let task = tokio::spawn(Runner::new(Arc::clone(&shared), client.config()).run());
         Self { shared, _task: Arc::new(AbortOnDropHandle::new(task)) }
     }
 
-    /// Waits until everything is known.
+    /// Waits until everything is known. A server that was away is asked once more.
     ///
     /// # Errors
     /// Why it can't be known now, or the context's end.
     pub(crate) async fn known(&self, cx: &Context) -> Result<()> {
         let mut state = self.shared.state.subscribe();
-        let waiting = state.wait_for(|state| !matches!(state, State::Begun));
+        let question = self.shared.questions.fetch_add(1, Ordering::Relaxed) + 1;
+        if matches!(*state.borrow(), State::Away(..)) {
+            self.shared.hurry.notify_one();
+        }
+        let waiting = state.wait_for(|state| match state {
+            State::Begun => false,
+            State::Live => true,
+            // What was found out before is no answer.
+            State::Away(_, asked) => *asked >= question,
+        });
         match cx.run(async { Ok(waiting.await.map(|state| state.clone())) }).await? {
-            Ok(State::Away(error)) => Err(error),
+            Ok(State::Away(error, _)) => Err(error),
             Ok(State::Live | State::Begun) => Ok(()),
             Err(_) => Err(Error::new(ErrorKind::Cancelled, "the driver has ended")),
         }
@@ -131,6 +155,12 @@ impl Cache {
             containers.extend(entry.containers.iter().cloned());
         }
         Snapshot::new(pods, containers)
+    }
+
+    /// Lets a pod be gone.
+    fn forget(&self, pod: &PodKey) {
+        let gone = self.shared.store().forget(pod);
+        self.shared.tell(gone);
     }
 
     /// What changes from now on.

@@ -1,6 +1,9 @@
 //! The work behind a cache: list, watch, and begin again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use kube::api::{ListParams, WatchParams};
 use runtime_core::Context;
@@ -22,6 +25,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// The longest pause that a server is given which asks for one.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(16);
+
 /// How soon a watch without a word is doubted while somebody waits; twice that the next time, until something comes.
 const FIRST_SILENCE: Duration = Duration::from_secs(10);
 
@@ -37,6 +43,8 @@ pub(super) struct Runner {
     longest_silence: Duration,
     silence: Duration,
     pause: Duration,
+    /// The last question before the server was asked last.
+    asked: u64,
 }
 
 /// Why a watch ended.
@@ -60,6 +68,7 @@ impl Runner {
             longest_silence: config.watch_silence,
             silence: FIRST_SILENCE,
             pause: FIRST_PAUSE,
+            asked: 0,
         }
     }
 
@@ -93,6 +102,7 @@ impl Runner {
     }
 
     async fn pages(&mut self, limit: Option<u32>) -> Result<String, Refusal> {
+        self.hear();
         self.shared.store().begin_list();
         let mut what = ListParams { limit, ..ListParams::default() };
         loop {
@@ -135,6 +145,7 @@ impl Runner {
 
     /// One watch, which keeps up to which version it has told everything.
     async fn watch_once(&mut self, version: &mut String) -> End {
+        self.hear();
         let cx = Context::background().with_timeout(TIMEOUT);
         let body = match self.shared.pods.watch(&cx, &self.watch, version).await {
             Ok(body) => body,
@@ -199,17 +210,28 @@ impl Runner {
         Ok(())
     }
 
-    /// The server can't be asked for this reason: says so, and waits before the next try.
+    /// The server is about to be asked: what it says answers every question so far.
+    fn hear(&mut self) {
+        self.asked = self.shared.questions.load(Ordering::Relaxed);
+    }
+
+    /// The server can't be asked for this reason: says so, and waits before the next try, or until somebody wants to know.
     async fn away(&mut self, refusal: Refusal) {
         tracing::debug!(error = %refusal.error, "pods can't be watched");
         // A watch that is cut goes on with the next; only one that can't be made anew leaves nothing known.
         let is_first = self.pause == FIRST_PAUSE && refusal.error.is_transient();
         let was_live = matches!(*self.shared.state.borrow(), State::Live);
         if !(is_first && was_live) {
-            self.shared.state.send_replace(State::Away(refusal.error));
+            self.shared.state.send_replace(State::Away(refusal.error, self.asked));
         }
-        let pause = refusal.retry_after.unwrap_or_default().max(self.pause);
+        let pause = self.pause;
         self.pause = LONGEST_PAUSE.min(self.pause * 2);
-        sleep(pause.min(LONGEST_PAUSE * 8)).await;
+        if let Some(told) = refusal.retry_after {
+            return sleep(told.max(pause).min(LONGEST_RETRY_AFTER)).await;
+        }
+        tokio::select! {
+            () = self.shared.hurry.notified() => self.silence = FIRST_SILENCE,
+            () = sleep(pause) => {}
+        }
     }
 }

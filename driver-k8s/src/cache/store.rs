@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use runtime_core::{ContainerSummary, PodId, PodSummary};
 use tokio::sync::watch;
 
-use crate::translate::status;
+use crate::{id::PodKey, translate::status};
 
 /// What is kept of a pod.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Word {
 pub(super) struct Store {
     pods: HashMap<Box<str>, Kept>,
     followed: HashMap<String, watch::Sender<Word>>,
+    /// Pods that are gone, by uid, whatever is still told of them, and the last list that was begun before that, or held one.
+    gone: HashMap<Box<str>, u64>,
     /// Counts lists, to tell which pods the last one held.
     list: u64,
 }
@@ -65,6 +67,11 @@ impl Store {
     pub(super) fn apply(&mut self, pod: Pod) -> Vec<PodId> {
         let Some(entry) = Entry::of(&pod) else { return Vec::new() };
         let name = entry.summary.name.clone();
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        if let Some(seen) = self.gone.get_mut(uid) {
+            *seen = self.list;
+            return Vec::new();
+        }
         let mut changed = vec![entry.summary.id.clone()];
         let kept = Kept { entry: Arc::new(entry), list: self.list };
         // Another life of the name: the one before has gone.
@@ -81,10 +88,22 @@ impl Store {
     /// Forgets a pod that has gone, and was last like this.
     pub(super) fn delete(&mut self, pod: Pod) -> Vec<PodId> {
         let Some(name) = pod.metadata.name.clone() else { return Vec::new() };
+        self.gone.remove(pod.metadata.uid.as_deref().unwrap_or_default());
         let gone = self.pods.remove(name.as_str()).map(|kept| kept.entry.summary.id.clone());
         let version = version(&pod);
         self.say(&name, || Word { version, pod: Some(Arc::new(pod)), is_gone: true });
         gone.into_iter().collect()
+    }
+
+    /// Forgets this life of a pod for good: it is not there any more.
+    pub(super) fn forget(&mut self, pod: &PodKey) -> Vec<PodId> {
+        let id = pod.id();
+        if self.pods.get(pod.name.as_str()).is_none_or(|kept| kept.entry.summary.id != id) {
+            return Vec::new();
+        }
+        self.pods.remove(pod.name.as_str());
+        self.gone.insert(pod.uid.as_str().into(), self.list);
+        vec![id]
     }
 
     /// A list begins: each pod that is applied from now on is in it.
@@ -95,6 +114,7 @@ impl Store {
     /// A list of this version has ended: what it did not hold has gone.
     pub(super) fn end_list(&mut self, version: Option<u64>) -> Vec<PodId> {
         let list = self.list;
+        self.gone.retain(|_, seen| *seen == list);
         let mut gone = Vec::new();
         self.pods.retain(|_, kept| {
             if kept.list != list {

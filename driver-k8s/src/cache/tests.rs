@@ -228,6 +228,45 @@ async fn a_server_that_is_away_is_waited_for() {
 }
 
 #[tokio::test]
+async fn who_wants_to_know_is_told_what_is_so_now() {
+    const AWAY: usize = 6;
+    let (server, mut watches) = server(|number, _| match number {
+        0..AWAY => Answer::json(403, json!({"reason": "Forbidden", "code": 403, "message": "no"})),
+        _ => list(5, "", &[]),
+    })
+    .await;
+    let cache = Caches::default().of(&server.client().await, "ns");
+    let mut refusals = 0;
+    while cache.known(&soon()).await.is_err() {
+        refusals += 1;
+    }
+    // Each answer is one of the server's, of a list that was begun after the question.
+    assert!(refusals <= AWAY, "{refusals}");
+    watches.next().await;
+}
+
+#[tokio::test]
+async fn a_pod_that_is_gone_stays_so_whatever_the_watch_still_tells() {
+    let (server, mut watches) = server(|_, _| list(5, "", &[pod("a", "1", 3, "Running")])).await;
+    let caches = Caches::default();
+    let cache = caches.of(&server.client().await, "ns");
+    cache.known(&soon()).await.unwrap();
+    let mut changes = cache.changes();
+    let (_, events) = watches.next().await;
+    let life = |uid: &str| PodKey { namespace: "ns".to_owned(), name: "a".to_owned(), uid: uid.to_owned() };
+    caches.forget(&life("2"));
+    assert_eq!(known(&cache), ["ns/a/1 running"]);
+    caches.forget(&life("1"));
+    assert_eq!(changed(&mut changes).await, "ns/a/1");
+    assert!(known(&cache).is_empty());
+    events.send(event("MODIFIED", &pod("a", "1", 6, "Failed"))).unwrap();
+    events.send(event("DELETED", &pod("a", "1", 7, "Failed"))).unwrap();
+    events.send(event("ADDED", &pod("a", "2", 8, "Pending"))).unwrap();
+    assert_eq!(changed(&mut changes).await, "ns/a/2");
+    assert_eq!(known(&cache), ["ns/a/2 pending"]);
+}
+
+#[tokio::test]
 async fn the_work_ends_with_the_caches() {
     let (server, mut watches) = server(|_, _| list(5, "", &[])).await;
     let caches = Caches::default();

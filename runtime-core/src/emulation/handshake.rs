@@ -30,7 +30,15 @@ pub async fn begin(
     let mut scanner = MarkScanner::new(nonce);
     let room = Semaphore::new(UNANSWERED_LINES);
     let said = {
-        let sending = send(&mut stdin, &header, &room);
+        let sending = async {
+            send(&mut stdin, &header, &room).await?;
+            if !spec.stdin && !spec.tty {
+                // The command's input is elsewhere; this only tells the system that nothing comes. Right away: a server that
+                // has closed a connection drops what it has not sent yet if something arrives.
+                drop(stdin.shutdown().await);
+            }
+            Ok::<_, std::io::Error>(())
+        };
         let listening = listen(&mut stdout, &mut scanner, &room);
         tokio::pin!(sending, listening);
         let mut sent = false;
@@ -47,8 +55,9 @@ pub async fn begin(
             session.stdin = if spec.stdin {
                 Some(stdin)
             } else {
-                // The command's input is elsewhere; this only tells the system that nothing comes.
-                drop(stdin.shutdown().await);
+                if spec.tty {
+                    drop(stdin.shutdown().await);
+                }
                 None
             };
             let rest = scanner.into_rest();
@@ -171,6 +180,22 @@ mod tests {
         let mut text = String::new();
         session.stdout.take().unwrap().read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "first second");
+    }
+
+    #[tokio::test]
+    async fn input_that_is_not_wanted_ends_before_the_command_begins() {
+        let (session, mut input, mut output) = session(ExitCause::Exited(0));
+        let nonce = Nonce::random();
+        let (spec, said) = (ExecSpec::new(["true"]), nonce.clone());
+        let wrapper = async {
+            let mut all = String::new();
+            input.read_to_string(&mut all).await.unwrap();
+            output.write_all(format!("<wharf:{said}:ready:7:99>").as_bytes()).await.unwrap();
+            all
+        };
+        let (begun, all) = tokio::join!(begin(session, &spec, &nonce), wrapper);
+        assert!(all.ends_with("x\n"), "{all}");
+        assert!(begun.unwrap().0.stdin.is_none());
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod arguments;
 mod capture;
 mod case;
 mod draw;
+mod ending;
 mod env;
 mod groups;
 mod matrix;

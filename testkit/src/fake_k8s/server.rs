@@ -65,6 +65,8 @@ pub struct FakeK8s {
     tls: Tls,
     cluster: Arc<Cluster>,
     serving: Mutex<Option<Serving>>,
+    /// Keeps the port for it while nobody listens: others pick theirs among those that are free.
+    _port: TcpSocket,
     kubelets: Option<Arc<Kubelets>>,
 }
 
@@ -107,8 +109,9 @@ impl FakeK8s {
             // One that is there already is as good.
             let _ = store.create(Resource::Namespaces, "", json!({"metadata": {"name": name}}));
         }
-        let listener = listen(options.port)?;
-        let address = listener.local_addr()?;
+        let port = bind(options.port)?;
+        let address = port.local_addr()?;
+        let listener = listen(address)?;
         let tls = Tls::new()?;
         let cluster = Arc::new(Cluster {
             clock: store.clock(),
@@ -123,7 +126,7 @@ impl FakeK8s {
             address: address.to_string(),
         });
         let serving = Mutex::new(Some(Serving::start(listener, &tls.acceptor, &cluster)));
-        Ok(Self { address, tls, cluster, serving, kubelets: None })
+        Ok(Self { address, tls, cluster, serving, _port: port, kubelets: None })
     }
 
     /// The nodes, unless it was started without.
@@ -220,11 +223,11 @@ impl FakeK8s {
     /// Listens again, on the port it had. Nothing happens if it is up.
     ///
     /// # Errors
-    /// When somebody else has taken the port.
+    /// When somebody else has taken the port all the same.
     pub fn start_again(&self) -> io::Result<()> {
         let mut serving = self.serving();
         if serving.is_none() {
-            let listener = listen(self.address.port())?;
+            let listener = listen(self.address)?;
             *serving = Some(Serving::start(listener, &self.tls.acceptor, &self.cluster));
         }
         Ok(())
@@ -287,10 +290,14 @@ async fn connection(
     }
 }
 
-/// Listens on loopback. A port that was in use a moment ago can be had again.
-fn listen(port: u16) -> io::Result<TcpListener> {
+/// Takes a port on loopback. One that was in use a moment ago can be had again, and one that nobody listens on shared.
+fn bind(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-    socket.listen(BACKLOG)
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address.port())?.listen(BACKLOG)
 }

@@ -22,7 +22,9 @@ pub(crate) async fn fake(system: RealSystem) -> Result<Connected> {
     let engine_dir = state_dir().join(format!("wharf-k8s-fake-{}", std::process::id()));
     let options = EngineOptions { state_dir: Some(engine_dir), ..EngineOptions::default() };
     let engine = Engine::start(options).await.map_err(unusable)?;
-    let fake = FakeK8s::start(engine.clone(), &FakeK8sOptions::default()).map_err(unusable)?;
+    let mut options = FakeK8sOptions::default();
+    options.kubelets.image_volumes = true;
+    let fake = FakeK8s::start(engine.clone(), &options).map_err(unusable)?;
     let files = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
     let kubeconfig = files.path().join("kubeconfig");
     fake.write_kubeconfig(&kubeconfig).map_err(unusable)?;

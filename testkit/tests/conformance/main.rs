@@ -3,18 +3,19 @@
 mod cri;
 mod holdings;
 mod k8s;
+mod manifest;
 mod memory;
 mod nydus;
 
 use std::process::ExitCode;
 
-use testkit::conformance::Setup;
+use testkit::conformance::{Case, Setup};
 use wharf::{Error, ErrorKind};
 
 const SETUPS: &[Setup] = &[
-    Setup { name: "memory", connect: |_| Box::pin(memory::connect()), cases: &[] },
-    Setup { name: "cri-fake", connect: |_| Box::pin(cri::fake()), cases: &[] },
-    Setup { name: "cri-containerd", connect: |system| Box::pin(cri::containerd(system)), cases: &[] },
+    Setup { name: "memory", connect: |_| Box::pin(memory::connect()), cases: ANY },
+    Setup { name: "cri-fake", connect: |_| Box::pin(cri::fake()), cases: ANY },
+    Setup { name: "cri-containerd", connect: |system| Box::pin(cri::containerd(system)), cases: ANY },
     Setup { name: "nydus-fake", connect: |_| Box::pin(nydus::fake()), cases: nydus::ON_THE_FAKE },
     Setup {
         name: "nydus-virtiofs",
@@ -22,9 +23,12 @@ const SETUPS: &[Setup] = &[
         cases: nydus::ON_A_REAL_DAEMON,
     },
     Setup { name: "nydus-fuse", connect: |system| Box::pin(nydus::fuse(system)), cases: nydus::IN_FUSE_MODE },
-    Setup { name: "k8s-fake", connect: |system| Box::pin(k8s::fake(system)), cases: &[] },
-    Setup { name: "k8s", connect: |system| Box::pin(k8s::cluster(system)), cases: &[] },
+    Setup { name: "k8s-fake", connect: |system| Box::pin(k8s::fake(system)), cases: ANY },
+    Setup { name: "k8s", connect: |system| Box::pin(k8s::cluster(system)), cases: ANY },
 ];
+
+/// Cases for every driver that runs containers, of more than the suite itself knows.
+const ANY: &[&[Case]] = &[manifest::CASES];
 
 fn main() -> ExitCode {
     testkit::conformance::main(SETUPS)

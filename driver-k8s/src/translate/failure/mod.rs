@@ -169,9 +169,9 @@ fn of_end(
     ending: Ending<'_>,
 ) -> Option<Error> {
     let is_started_again = match ending.restarts {
-        "Always" => !ending.is_init || container.restart_policy.is_some() || end.exit_code != 0,
-        "OnFailure" => end.exit_code != 0,
-        _ => false,
+        // An init container that has done its part is done.
+        "Always" if ending.is_init && container.restart_policy.is_none() => end.exit_code != 0,
+        restarts => is_started_again(restarts, end),
     };
     let reason = end.reason.as_deref().unwrap_or("Error");
     let row = reasons::of_end(reason);
@@ -190,6 +190,27 @@ fn of_end(
         None => format!("it ended with code {}", end.exit_code),
     };
     Some(row.error(pod, Some((&container.name, reason)), Some(&told)))
+}
+
+/// Whether a container that ended so is started again, by its restart policy.
+fn is_started_again(restarts: &str, end: &k8s::ContainerStateTerminated) -> bool {
+    match restarts {
+        "Always" => true,
+        "OnFailure" => end.exit_code != 0,
+        _ => false,
+    }
+}
+
+/// Whether one of a pod's containers has ended for good. Init containers are meant to.
+pub(crate) fn has_lost_a_container(pod: &k8s::Pod) -> bool {
+    let Some(spec) = &pod.spec else { return false };
+    let of_pod = spec.restart_policy.as_deref().unwrap_or("Always");
+    spec.containers.iter().any(|container| {
+        let restarts = container.restart_policy.as_deref().unwrap_or(of_pod);
+        let state = status::reported(pod, &container.name).and_then(|reported| reported.state.as_ref());
+        let end = state.and_then(|state| state.terminated.as_ref());
+        end.is_some_and(|end| !is_started_again(restarts, end))
+    })
 }
 
 impl Row {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     strict,
-    translate::failure::{Progress, deleted, progress},
+    translate::failure::{Progress, deleted, has_lost_a_container, progress},
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -279,4 +279,22 @@ fn a_pod_that_is_taken_away_fails_with_who_did_it() {
         json!([{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]);
     pod.status.as_mut().unwrap().conditions = Some(serde_json::from_value(condition).unwrap());
     fails(&pod, ErrorKind::Unavailable, true, "PreemptionByScheduler", "place");
+}
+
+#[test]
+fn a_container_is_lost_that_is_not_started_again() {
+    let running = main_is("Running", json!({"running": {"startedAt": STARTED}}));
+    // The init container has ended in all of these.
+    assert!(!has_lost_a_container(&pod(running)));
+    for (policy, code, lost) in [
+        ("Never", 0, true),
+        ("Never", 3, true),
+        ("OnFailure", 0, true),
+        ("OnFailure", 3, false),
+        ("Always", 3, false),
+    ] {
+        let status = main_is("Running", ended(code, "Error", STARTED));
+        let pod = pod_that(json!({"restartPolicy": policy}), status);
+        assert_eq!(has_lost_a_container(&pod), lost, "{policy} {code}");
+    }
 }

@@ -14,6 +14,7 @@ use super::copy::{all, exists, noise};
 use crate::conformance::{
     Env, Failure, Verdict,
     case::{cases, ensure, ensure_eq},
+    ending::stop,
     env::{guest_command, guest_exec, kind_of},
 };
 
@@ -21,7 +22,7 @@ cases! { Copy;
     a_hostile_archive_gets_nowhere_on_the_way_in: proves [], needs [ContainerCopy, PodRun, ExecSync, ContainerRootfs];
     nothing_is_written_through_a_link_on_the_way_out: proves [], needs [ContainerCopy, PodRun, ExecSync, ContainerRootfs];
     a_cut_archive_is_an_error_and_leaves_no_short_file: proves [], needs [ContainerCopy, PodRun, ExecSync, ContainerRootfs];
-    a_container_that_dies_cuts_the_copy: proves [], needs [ContainerCopy, PodRun, ExecSync, ContainerStop, ContainerRootfs];
+    a_container_that_dies_cuts_the_copy: proves [], needs [ContainerCopy, PodRun, ExecSync, PodStop, ContainerRootfs];
     a_container_that_does_not_run_refuses_copies: proves [], needs [ContainerCopy, PodRun, ContainerCreate, ContainerWait];
     a_dropped_copy_ends_in_the_container: proves [], needs [ContainerCopy, PodRun, ExecSync, ContainerRootfs];
     a_copy_has_bounds_if_it_is_asked: proves [], needs [ContainerCopy, PodRun, ExecSync, ContainerRootfs];
@@ -143,7 +144,7 @@ async fn a_cut_archive_is_an_error_and_leaves_no_short_file(env: &Env) -> Verdic
 }
 
 async fn a_container_that_dies_cuts_the_copy(env: &Env) -> Verdict {
-    let (_, container) = env.idle().await?;
+    let (pod, container) = env.idle().await?;
     let local = env.directory().join("large");
     fs::write(&local, vec![1; 16 << 20])?;
     container.copy_in(&local, "/work/large", &all()).await?;
@@ -151,7 +152,7 @@ async fn a_container_that_dies_cuts_the_copy(env: &Env) -> Verdict {
     // The rest is not read until the container is dead, so it can't all have been sent.
     let first = archive.next().await.ok_or("an empty archive")??;
     ensure!(!first.is_empty(), "an empty piece");
-    container.stop(&StopOptions::now()).await?;
+    stop(env, (&pod, &container), &StopOptions::now()).await?;
     let back = env.directory().join("back");
     let archive = stream::iter([Ok(first)]).chain(archive).boxed();
     let unpacked = runtime_core::copy::unpack_local(archive, &back, "large", false, Limits::NONE).await;

@@ -10,6 +10,7 @@ use runtime_core::{
 use crate::conformance::{
     Env, Verdict,
     case::{cases, ensure, ensure_eq},
+    ending::stop,
     env::{guest_exec, kind_of, lines},
 };
 
@@ -23,7 +24,7 @@ cases! { Lifecycle;
     starting_twice_is_refused: proves [], needs [ContainerStart, ContainerCreate, PodRun, ContainerWait];
     a_missing_command_is_reported: proves [], needs [ContainerCreate, ContainerStart, PodRun, ContainerStatus];
     exit_codes_are_told: proves [ContainerWait], needs [PodRun, ContainerStatus];
-    waiting_ends_with_the_container: proves [ContainerWait], needs [PodRun, ContainerStop, ContainerLogsFollow];
+    waiting_ends_with_the_container: proves [ContainerWait], needs [PodRun, PodStop, ContainerLogsFollow];
     waiting_for_a_removed_container_ends: proves [], needs [ContainerWait, ContainerRemove, PodRun];
     the_stop_signal_comes_first: proves [ContainerStop], needs [PodRun, ContainerWait, ContainerLogs, ContainerLogsFollow];
     what_ignores_the_signal_is_killed: proves [ContainerStop], needs [PodRun, ContainerWait, ContainerLogsFollow];
@@ -181,11 +182,12 @@ async fn exit_codes_are_told(env: &Env) -> Verdict {
 }
 
 async fn waiting_ends_with_the_container(env: &Env) -> Verdict {
-    let (_, container) = env.run_ready(&env.pod_running(["on-term", "bye", "5"])).await?;
+    let (pod, container) = env.run_ready(&env.pod_running(["on-term", "bye", "5"])).await?;
     let early = tokio::time::timeout(Duration::from_millis(300), container.wait()).await;
     ensure!(early.is_err(), "the wait ended while the container ran: {early:?}");
     let options = StopOptions::default();
-    let (first, second, stopped) = tokio::join!(container.wait(), container.wait(), container.stop(&options));
+    let stop = stop(env, (&pod, &container), &options);
+    let (first, second, stopped) = tokio::join!(container.wait(), container.wait(), stop);
     stopped?;
     ensure_eq!(first?.code(), Some(5));
     ensure_eq!(second?.code(), Some(5));

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use runtime_core::{ContainerHandle, ErrorKind, LogLine, LogOptions, LogSource, StopOptions};
+use runtime_core::{ContainerHandle, ErrorKind, LogLine, LogOptions, LogSource, PodHandle, StopOptions};
 
 use crate::conformance::{
     Env, Failure, Verdict,
     case::{cases, ensure, ensure_eq},
+    ending::stop,
     env::{kind_of, lines, until},
 };
 
@@ -18,8 +19,8 @@ cases! { Logs;
     only_the_last_lines: proves [ContainerLogsTail], needs [ContainerLogs, ContainerLogsFollow, PodRun];
     only_lines_since_a_time: proves [ContainerLogsSince], needs [ContainerLogs, PodRun];
     following_ends_with_the_container: proves [ContainerLogsFollow], needs [ContainerLogs, PodRun];
-    following_sees_lines_as_they_come: proves [ContainerLogsFollow], needs [ContainerLogs, PodRun, ContainerStop];
-    following_from_the_last_lines: proves [], needs [ContainerLogsFollow, ContainerLogsTail, ContainerLogs, PodRun];
+    following_sees_lines_as_they_come: proves [ContainerLogsFollow], needs [ContainerLogs, PodRun, PodStop];
+    following_from_the_last_lines: proves [], needs [ContainerLogsFollow, ContainerLogsTail, ContainerLogs, PodRun, PodStop];
     a_dropped_follower_leaves_the_container_alone: proves [], needs [ContainerLogsFollow, PodRun, ExecSync];
     a_long_line_is_one_line: proves [], needs [ContainerLogs, ContainerLogsFollow, PodRun];
     a_last_line_without_its_end: proves [], needs [ContainerLogs, PodRun, ContainerWait];
@@ -68,14 +69,13 @@ async fn streams_are_told_apart(env: &Env) -> Verdict {
 
 /// Runs a command of the guest program and waits until all that it wrote is in the log, "ready" last. The container goes on:
 /// containerd 1.6 can lose the end of what a process wrote right before it ended.
-async fn written(env: &Env, command: &[&str]) -> Result<ContainerHandle, Failure> {
+async fn written(env: &Env, command: &[&str]) -> Result<(PodHandle, ContainerHandle), Failure> {
     let command = ["do"].iter().chain(command).chain(&[";;", "on-term", "bye", "0"]);
-    let (_, container) = env.run_ready(&env.pod_running(command.copied())).await?;
-    Ok(container)
+    env.run_ready(&env.pod_running(command.copied())).await
 }
 
 async fn many_lines_in_order(env: &Env) -> Verdict {
-    let container = written(env, &["lines", "20000"]).await?;
+    let (_, container) = written(env, &["lines", "20000"]).await?;
     let lines = lines(&container, &LogOptions::default()).await?;
     ensure_eq!(lines.len(), 20_001);
     let mut numbered = lines.iter().take(20_000).enumerate();
@@ -85,7 +85,7 @@ async fn many_lines_in_order(env: &Env) -> Verdict {
 }
 
 async fn only_the_last_lines(env: &Env) -> Verdict {
-    let container = written(env, &["lines", "5000"]).await?;
+    let (_, container) = written(env, &["lines", "5000"]).await?;
     let last = |count: u32| {
         let mut expected = numbered(5002 - count..=5000);
         expected.push("ready".to_owned());
@@ -125,13 +125,13 @@ async fn following_ends_with_the_container(env: &Env) -> Verdict {
 }
 
 async fn following_sees_lines_as_they_come(env: &Env) -> Verdict {
-    let (_, container) = env.run(&env.pod_running(["on-term", "bye", "0"])).await?;
+    let (pod, container) = env.run(&env.pod_running(["on-term", "bye", "0"])).await?;
     let mut following = container.logs(&LogOptions::follow()).await?;
     let first = following.next().await.ok_or("the stream ended before the container")??;
     ensure_eq!(first.text(), "ready");
     let quiet = tokio::time::timeout(Duration::from_millis(300), following.next()).await;
     ensure!(quiet.is_err(), "a line that nobody wrote: {quiet:?}");
-    container.stop(&StopOptions::default()).await?;
+    stop(env, (&pod, &container), &StopOptions::default()).await?;
     let last = following.next().await.ok_or("the stream ended before the last line")??;
     ensure_eq!(last.text(), "bye");
     ensure!(following.next().await.is_none(), "the stream goes on after the end");
@@ -139,13 +139,11 @@ async fn following_sees_lines_as_they_come(env: &Env) -> Verdict {
 }
 
 async fn following_from_the_last_lines(env: &Env) -> Verdict {
-    let container = written(env, &["lines", "100"]).await?;
+    let (pod, container) = written(env, &["lines", "100"]).await?;
     let (from_the_end, options) = (LogOptions::follow().with_tail(2), StopOptions::default());
-    let following = lines(&container, &from_the_end);
-    let (lines, stopped) = tokio::join!(following, async {
-        // The follower may start before or after the last line; either way it sees that line once.
-        container.stop(&options).await
-    });
+    // The follower may start before or after the last line; either way it sees that line once.
+    let (lines, stopped) =
+        tokio::join!(lines(&container, &from_the_end), stop(env, (&pod, &container), &options));
     stopped?;
     let texts = texts(&lines?);
     ensure!(texts.last().is_some_and(|last| last == "bye"), "{texts:?}");
@@ -165,7 +163,7 @@ async fn a_dropped_follower_leaves_the_container_alone(env: &Env) -> Verdict {
 
 async fn a_long_line_is_one_line(env: &Env) -> Verdict {
     let long = "x".repeat(100_000);
-    let container = written(env, &["partial", &long, ";;", "echo", "", ";;", "echo", "next"]).await?;
+    let (_, container) = written(env, &["partial", &long, ";;", "echo", "", ";;", "echo", "next"]).await?;
     let lines = lines(&container, &LogOptions::default()).await?;
     let sizes: Vec<_> = lines.iter().map(|line| line.content.len()).collect();
     ensure_eq!(sizes, [100_000, 4, 5]);

@@ -21,6 +21,7 @@ mod images;
 mod lifecycle;
 mod logs;
 mod network;
+mod nodes;
 mod operation;
 mod ports;
 mod pulling;
@@ -55,6 +56,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         lifecycle::CASES,
         stopping::CASES,
         restarts::CASES,
+        nodes::CASES,
         force_kill::CASES,
         exec::CASES,
         emulation::CASES,

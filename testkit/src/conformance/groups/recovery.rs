@@ -374,9 +374,10 @@ async fn events_go_on(env: &Env) -> Verdict {
     std::fs::write(env.directory().join("go"), "")?;
     start(env).await?;
     let (pod, _) = env.idle().await?;
+    // A system that can say what happened meanwhile needs no `Resync`; where there is one, everything is told after it.
     let (mut resyncs, mut synced, mut ended, mut made) = (0, 0, false, false);
     let listening = async {
-        while !(ended && made && synced == 1) {
+        while !(ended && made && synced == resyncs) {
             match events.try_next().await?.ok_or("the events ended with the runtime")? {
                 Event::Resync { .. } => resyncs += 1,
                 Event::Synced => synced += 1,
@@ -392,7 +393,7 @@ async fn events_go_on(env: &Env) -> Verdict {
     let told = tokio::time::timeout(NOTICE, listening).await;
     let seen = format!("{resyncs} resyncs, synced {synced}, ended {ended}, made {made}");
     told.map_err(|_| Failure::Failed(format!("not all was told: {seen}")))??;
-    ensure_eq!(resyncs, 1);
+    ensure!(resyncs <= 1, "one restart, {resyncs} resyncs");
     Ok(())
 }
 

@@ -8,12 +8,13 @@ use runtime_core::{
 use crate::conformance::{
     Env, Verdict,
     case::{cases, ensure, ensure_eq},
+    ending::stop,
     env::guest_exec,
 };
 
 cases! { Resources;
     a_container_over_its_memory_limit_is_killed: proves [ContainerMemoryLimit], needs [PodRun, ContainerWait, ContainerStatus];
-    a_container_below_its_memory_limit_lives: proves [], needs [ContainerMemoryLimit, PodRun, ContainerLogs, ContainerStop];
+    a_container_below_its_memory_limit_lives: proves [], needs [ContainerMemoryLimit, PodRun, PodStop, ContainerLogs, ContainerLogsFollow];
     the_memory_limit_arrives: proves [], needs [ContainerMemoryLimit, PodRun, ExecSync, ContainerSwapLimit];
     requests_and_limits_of_processors_arrive: proves [ContainerCpu], needs [PodRun, ExecSync];
     the_kernels_terms_arrive_exactly: proves [ContainerCpuCgroup], needs [PodRun, ExecSync];
@@ -23,6 +24,7 @@ cases! { Resources;
     huge_pages_are_limited: proves [ContainerHugepages], needs [PodRun, ExecSync];
     any_file_of_cgroup_v2: proves [ContainerCgroupUnified], needs [PodRun, ExecSync];
     resources_are_per_container: proves [], needs [ContainerMemoryLimit, PodRun, ContainerStatus, ContainerWait];
+    what_a_pod_may_have_holds_for_its_containers: proves [PodResources], needs [PodRun, ContainerWait, ContainerStatus];
     a_parent_cgroup_is_used: proves [PodCgroupParent], needs [PodRun, ExecSync];
 }
 
@@ -43,12 +45,11 @@ async fn a_container_over_its_memory_limit_is_killed(env: &Env) -> Verdict {
 
 async fn a_container_below_its_memory_limit_lives(env: &Env) -> Verdict {
     let limit = Resources::default().with_memory_limit(Bytes::mib(128));
-    let (_, container) = env.run(&with(env, &["alloc", "32"], limit)).await?;
+    let (pod, container) = env.run(&with(env, &["alloc", "32"], limit)).await?;
     let mut following = container.logs(&runtime_core::LogOptions::follow()).await?;
     let line = futures::StreamExt::next(&mut following).await.ok_or("it ended without a word")??;
     ensure_eq!(line.text(), "allocated");
-    container.stop(&Default::default()).await?;
-    Ok(())
+    stop(env, (&pod, &container), &Default::default()).await
 }
 
 async fn the_memory_limit_arrives(env: &Env) -> Verdict {
@@ -142,6 +143,18 @@ async fn resources_are_per_container(env: &Env) -> Verdict {
     ensure_eq!(greedy.wait().await?.cause, ExitCause::OomKilled);
     let free = pod.container("free").ok_or("no container free")?;
     ensure_eq!(free.status().await?.summary.phase, runtime_core::ContainerPhase::Running);
+    Ok(())
+}
+
+async fn what_a_pod_may_have_holds_for_its_containers(env: &Env) -> Verdict {
+    let mut spec = env.pod_running(["alloc", "256"]).with_container(env.container("modest", ["pause"]));
+    spec.resources = Some(Resources::default().with_memory_limit(Bytes::mib(64)));
+    // Its own share of what all have together.
+    spec.containers[1].resources = Resources::default().with_memory_limit(Bytes::mib(16));
+    let (pod, greedy) = env.run(&spec).await?;
+    ensure_eq!(greedy.wait().await?.cause, ExitCause::OomKilled);
+    let modest = pod.container("modest").ok_or("no container modest")?;
+    ensure_eq!(modest.status().await?.summary.phase, runtime_core::ContainerPhase::Running);
     Ok(())
 }
 

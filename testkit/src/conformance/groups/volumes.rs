@@ -1,11 +1,14 @@
 //! Mounts, devices and volumes.
 
-use runtime_core::spec::{Bytes, Device, Mount, MountPropagation, PodSpec, Volume, VolumeSource};
+use runtime_core::{
+    ErrorKind,
+    spec::{Bytes, Device, Mount, MountPropagation, MountSource, PodSpec, Volume, VolumeSource},
+};
 
 use crate::conformance::{
     Env, Verdict,
     case::{cases, ensure, ensure_eq},
-    env::{guest_command, guest_exec},
+    env::{guest_command, guest_exec, kind_of},
 };
 
 cases! { Volumes;
@@ -21,6 +24,7 @@ cases! { Volumes;
     a_device_of_the_host: proves [ContainerDevices], needs [PodRun, ExecSync];
     a_volume_in_memory: proves [PodTmpfsVolumes], needs [PodRun, ExecSync];
     a_volume_in_memory_is_limited: proves [], needs [PodTmpfsVolumes, PodRun, ExecSync];
+    the_files_of_an_image: proves [ContainerImageMounts], needs [PodRun, ExecSync];
     relabelled_mounts: proves [ContainerMountRelabel], needs [ContainerMounts, PodRun, ExecSync];
 }
 
@@ -179,6 +183,29 @@ async fn a_volume_in_memory_is_limited(env: &Env) -> Verdict {
     let (_, container) = env.run(&with_volume(env, Some(Bytes::mib(1)))).await?;
     let text = guest_exec(&container, ["mount-of", "/scratch"]).await?.stdout_text();
     ensure!(text.contains("size=1024k"), "{text}");
+    Ok(())
+}
+
+async fn the_files_of_an_image(env: &Env) -> Verdict {
+    let of = |reference: String| {
+        let (annotations, user_specified, runtime_handler) = Default::default();
+        let source = MountSource::Image { reference, annotations, user_specified, runtime_handler };
+        let mut mount = Mount::host("", "/data").read_only();
+        mount.source = source;
+        mount
+    };
+    let (_, container) = env.run(&with_mounts(env, [of(env.image("guest-user"))])).await?;
+    let listed = |text: String, name: &str| text.lines().any(|line| line == name);
+    let mounted = guest_exec(&container, ["ls", "/data"]).await?.stdout_text();
+    ensure!(listed(mounted.clone(), "guest"), "{mounted:?}");
+    // The container has such a directory, the image hasn't.
+    ensure!(!listed(mounted, "data"), "the container's own files are there");
+    let written = guest_exec(&container, ["write", "/data/new", "x"]).await?;
+    ensure!(!written.exit.success(), "the files of an image were written to");
+    // One that can't be had is as bad as the container's own.
+    let spec = with_mounts(env, [of(env.image("no-such-image"))]);
+    kind_of(env.client().run_pod(&spec).await, ErrorKind::NotFound)?;
+    env.client().settle().await?;
     Ok(())
 }
 

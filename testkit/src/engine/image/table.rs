@@ -102,6 +102,16 @@ impl Engine {
             .await
     }
 
+    /// Copies an image's files to a directory, which is made. Blocks.
+    pub(crate) fn copy_image(&self, reference: &str, to: &Path) -> Result<(), EngineError> {
+        let stored = self.shared().images.find(reference)?;
+        let from = stored
+            .rootfs
+            .directory()
+            .ok_or(EngineError::Unsupported { what: "its files", why: "the image is built in" })?;
+        copy_tree(from, to).map_err(|error| EngineError::io("copy an image", error))
+    }
+
     /// Bytes and files that unpacked images take on disk.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ pub(super) struct Cluster {
     pub(super) pace: Pace,
     pub(super) websocket_v5: bool,
     pub(super) idle_cut: Option<Duration>,
+    pub(super) image_volumes: bool,
     pods: Mutex<HashMap<String, Arc<PodRun>>>,
     /// Severs the streams of now.
     streams: Mutex<CancellationToken>,
@@ -41,6 +42,7 @@ impl Cluster {
             pace: Pace::new(options.time_scale),
             websocket_v5: options.websocket_v5,
             idle_cut: options.idle_cut,
+            image_volumes: options.image_volumes,
             pods: Mutex::default(),
             streams: Mutex::default(),
             end: CancellationToken::new(),

@@ -156,7 +156,7 @@ pub(super) fn container(
         mounts.push(Mount {
             container_path: mount.mount_path.clone(),
             host_path: volumes.path(&mount.name, &sub_path)?.to_string_lossy().into_owned(),
-            readonly: mount.read_only == Some(true),
+            readonly: mount.read_only == Some(true) || volumes.is_image(&mount.name),
             propagation: propagation.into(),
             ..Default::default()
         });
@@ -169,7 +169,7 @@ pub(super) fn container(
         ..Default::default()
     }));
     let linux = LinuxContainerConfig {
-        resources: Some(resources(container)?),
+        resources: Some(resources(container, spec.resources.as_ref())?),
         security_context: Some(security(identity, spec, container, image)?),
     };
     Ok(ContainerConfig {
@@ -239,7 +239,11 @@ fn dns(spec: &PodSpec) -> Option<DnsConfig> {
     Some(config)
 }
 
-fn resources(container: &core::Container) -> Result<LinuxContainerResources, String> {
+/// What a container may have. Where it says no limit, that of its whole pod is its own.
+fn resources(
+    container: &core::Container,
+    of_pod: Option<&core::ResourceRequirements>,
+) -> Result<LinuxContainerResources, String> {
     let resources = container.resources.clone().unwrap_or_default();
     let amount = |from: &Option<BTreeMap<String, _>>, name: &str| -> Result<Option<Quantity>, String> {
         let amount: Option<&k8s_openapi::apimachinery::pkg::api::resource::Quantity> =
@@ -248,8 +252,12 @@ fn resources(container: &core::Container) -> Result<LinuxContainerResources, Str
     };
     let milli = |quantity: Option<Quantity>| quantity.and_then(|it| it.to_milli().ok()).unwrap_or(0);
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let (limit, request) = (amount(&resources.limits, "cpu")?, amount(&resources.requests, "cpu")?);
-    let memory = amount(&resources.limits, "memory")?.and_then(|it| it.to_bytes().ok()).unwrap_or(0);
+    let limit = |name: &str| match amount(&resources.limits, name)? {
+        None => amount(of_pod.map_or(&None, |of_pod| &of_pod.limits), name),
+        own => Ok(own),
+    };
+    let memory = limit("memory")?.and_then(|it| it.to_bytes().ok()).unwrap_or(0);
+    let (limit, request) = (limit("cpu")?, amount(&resources.requests, "cpu")?);
     const PERIOD_MICROS: u64 = 100_000;
     const MIN_SHARES: u64 = 2;
     let limit_milli = milli(limit);

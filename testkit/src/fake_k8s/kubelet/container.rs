@@ -1,5 +1,6 @@
 //! A container of a pod, through all its restarts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -171,7 +172,9 @@ impl PodRun {
             (slot.spec.clone(), slot.restarts, state.ip.clone())
         };
         let sources = self.sources(ip.as_deref());
-        let image = self.image(place, &container).await.map_err(Failure::Image)?;
+        let asked = (container.image.as_deref().unwrap_or_default(), container.image_pull_policy.as_deref());
+        let image = self.image(place, asked).await.map_err(Failure::Image)?;
+        self.fill_volumes(place, &container).await?;
         self.cluster.pace.wait(TO_CONTAINER).await;
         let config_error = |why| Failure::Waits("CreateContainerConfigError", why);
         let env = sources.environment(&container).map_err(config_error)?;
@@ -239,12 +242,26 @@ impl PodRun {
         slot.ready = is_counted && slot.started && slot.spec.readiness_probe.is_none();
     }
 
-    async fn image(
-        &self,
-        place: Place,
-        container: &Container,
-    ) -> Result<std::sync::Arc<ImageRecord>, NoImage> {
-        let image = container.image.clone().unwrap_or_default();
+    /// Puts the files of images into the volumes of a container that are made of some.
+    async fn fill_volumes(&self, place: Place, container: &Container) -> Result<(), Failure> {
+        let is_mounted = |name: &str| container.volume_mounts.iter().flatten().any(|it| it.name == name);
+        let Some(volumes) = self.volumes() else { return Ok(()) };
+        for volume in self.spec.volumes.iter().flatten().filter(|volume| is_mounted(&volume.name)) {
+            let Some(source) = &volume.image else { continue };
+            let asked = (source.reference.as_deref().unwrap_or_default(), source.pull_policy.as_deref());
+            let image = self.image(place, asked).await.map_err(Failure::Image)?;
+            let (volumes, name, id) = (Arc::clone(&volumes), volume.name.clone(), image.id.clone());
+            let engine = self.cluster.runtime.engine().clone();
+            let filling = tokio::task::spawn_blocking(move || volumes.fill(&name, &engine, &id));
+            let filled = filling.await.map_err(|error| error.to_string());
+            let filled = filled.and_then(|filled| filled.map_err(|error| error.to_string()));
+            filled.map_err(|why| Failure::Waits("CreateContainerError", why))?;
+        }
+        Ok(())
+    }
+
+    async fn image(&self, place: Place, asked: (&str, Option<&str>)) -> Result<Arc<ImageRecord>, NoImage> {
+        let image = asked.0;
         let begun = Timestamp::now();
         let tell = |step: Step| {
             let (reason, message) = match step {
@@ -266,7 +283,7 @@ impl PodRun {
             };
             self.tell(reason, message, false, Some(place));
         };
-        pull::ensure(&self.cluster.runtime, container, &self.sources(None), tell).await
+        pull::ensure(&self.cluster.runtime, asked, &self.sources(None), tell).await
     }
 
     /// The files that a container gets besides its volumes. Without walls there are none.

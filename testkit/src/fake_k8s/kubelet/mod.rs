@@ -5,10 +5,13 @@
 //! Statuses follow what a 1.36 cluster was seen to write.
 //!
 //! What the engine can't do is refused: the pod waits with `CreateContainerConfigError` and a message that begins with "the
-//! fake can't". That is volumes but `emptyDir`, `hostPath`, `configMap`, `secret`, `downwardAPI` and `projected`; block
-//! devices, `recursiveReadOnly`, `fsGroup`, `procMount`, `hostUsers: false`, seccomp and AppArmor profiles of one's own, UDP
+//! fake can't". That is volumes but `emptyDir`, `hostPath`, `configMap`, `secret`, `downwardAPI`, `projected` and, where it is
+//! [said](KubeletOptions::image_volumes), `image`; block devices, `recursiveReadOnly`, `fsGroup`, `procMount`, `hostUsers: false`, seccomp and AppArmor profiles of one's own, UDP
 //! host ports, and probes over gRPC and HTTPS. There is no cluster DNS, and no variables of services.
+//! What a pod may have as a whole holds for each container that has no limit of its own, as with a real kubelet; nothing holds
+//! for all of them together.
 
+mod admit;
 mod cluster;
 mod config;
 mod container;
@@ -80,7 +83,7 @@ impl Kubelets {
     /// 409 if there is one of that name.
     pub fn add_node(&self, node: &NodeOptions) -> Result<(), Refusal> {
         let store = &self.cluster.store;
-        let object = node.object(&store.clock().time());
+        let object = node.object(&store.clock().time(), self.cluster.image_volumes);
         store.create(Resource::Nodes, "", object).map(drop)
     }
 

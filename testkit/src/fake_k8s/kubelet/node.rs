@@ -38,7 +38,8 @@ impl NodeOptions {
     }
 
     /// The object, as the recorded cluster's.
-    pub(super) fn object(&self, now: &str) -> Value {
+    pub(super) fn object(&self, now: &str, mounts_images: bool) -> Value {
+        let runtime = if mounts_images { "containerd://2.1.0" } else { "containerd://1.6.20" };
         let Self { name, architecture, address, .. } = self;
         let mut labels: BTreeMap<String, String> = [
             ("beta.kubernetes.io/arch", architecture.as_str()),
@@ -91,7 +92,7 @@ impl NodeOptions {
                     "bootID": "a8ba2377-8082-42c2-897a-778da40fb27d",
                     "kernelVersion": "6.18.44",
                     "osImage": "Debian GNU/Linux 12 (bookworm)",
-                    "containerRuntimeVersion": "containerd://1.6.20",
+                    "containerRuntimeVersion": runtime,
                     "kubeletVersion": "v0.0.0-master+$Format:%H$",
                     "kubeProxyVersion": "",
                     "operatingSystem": "linux",

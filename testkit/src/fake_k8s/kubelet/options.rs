@@ -19,11 +19,19 @@ pub struct KubeletOptions {
     pub websocket_v5: bool,
     /// Streams on which nothing has come or gone for so long are cut, as proxies on the way do.
     pub idle_cut: Option<Duration>,
+    /// The runtime of the nodes mounts images, as containerd does from 2.1 on. The recorded one (1.6) doesn't.
+    pub image_volumes: bool,
 }
 
 impl Default for KubeletOptions {
     fn default() -> Self {
-        Self { nodes: vec![NodeOptions::new("node1")], time_scale: 0.0, websocket_v5: true, idle_cut: None }
+        Self {
+            nodes: vec![NodeOptions::new("node1")],
+            time_scale: 0.0,
+            websocket_v5: true,
+            idle_cut: None,
+            image_volumes: false,
+        }
     }
 }
 

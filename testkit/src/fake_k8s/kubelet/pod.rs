@@ -172,6 +172,9 @@ impl PodRun {
 
     /// From the first status to the end of the last container.
     async fn live(&self) {
+        if !self.admit() {
+            return;
+        }
         self.publish();
         tokio::select! {
             biased;
@@ -248,7 +251,8 @@ impl PodRun {
             let volumes = self.spec.volumes.clone().unwrap_or_default();
             let containers: Vec<&Container> =
                 self.spec.init_containers.iter().flatten().chain(&self.spec.containers).collect();
-            let made = Volumes::make(self.dir.join("volumes"), &volumes, &containers, &self.sources(None));
+            let wanted = (volumes.as_slice(), self.cluster.image_volumes);
+            let made = Volumes::make(self.dir.join("volumes"), wanted, &containers, &self.sources(None));
             match made {
                 Ok(made) => {
                     *self.volumes.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(made));

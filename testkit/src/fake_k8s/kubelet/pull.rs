@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use k8s_cri::v1::{AuthConfig, ImageSpec, ImageStatusRequest, PullImageRequest};
-use k8s_openapi::api::core::v1::Container;
 use runtime_core::helpers::docker_config::DockerConfig;
 use runtime_core::helpers::image_ref::ImageReference;
 use runtime_core::spec::RegistryCredentials;
@@ -30,22 +29,21 @@ pub(super) enum Step {
     Pulled(Arc<ImageRecord>),
 }
 
-/// Sees to it that the image of a container is here.
+/// Sees to it that an image is here. A `policy` that isn't said is `IfNotPresent`.
 pub(super) async fn ensure(
     runtime: &Runtime,
-    container: &Container,
+    (image, policy): (&str, Option<&str>),
     sources: &Sources<'_>,
     tell: impl Fn(Step),
 ) -> Result<Arc<ImageRecord>, NoImage> {
-    let image = container.image.clone().unwrap_or_default();
-    if Reference::parse(&image).is_err() {
+    if Reference::parse(image).is_err() {
         let message = format!(
             "Failed to apply default image tag {image:?}: couldn't parse image name {image:?}: invalid reference format"
         );
         return Err(NoImage { reason: "InvalidImageName", message });
     }
-    let policy = container.image_pull_policy.as_deref().unwrap_or("IfNotPresent");
-    let spec = ImageSpec { image: image.clone(), ..Default::default() };
+    let policy = policy.unwrap_or("IfNotPresent");
+    let spec = ImageSpec { image: image.to_owned(), ..Default::default() };
     let asked = ImageStatusRequest { image: Some(spec.clone()), ..Default::default() };
     let here = runtime.image_status(asked).await.map_err(|status| NoImage {
         reason: "ImageInspectError",
@@ -64,7 +62,7 @@ pub(super) async fn ensure(
     }
     tell(Step::Pulling);
     // Each that fits is tried, then nobody's.
-    let mut logins: Vec<Option<AuthConfig>> = credentials(sources, &image).into_iter().map(Some).collect();
+    let mut logins: Vec<Option<AuthConfig>> = credentials(sources, image).into_iter().map(Some).collect();
     if logins.is_empty() {
         logins.push(None);
     }
@@ -74,7 +72,7 @@ pub(super) async fn ensure(
         match runtime.pull_image(request).await {
             Ok(pulled) => {
                 let found =
-                    runtime.engine().image(&pulled.image_ref).or_else(|_| runtime.engine().image(&image));
+                    runtime.engine().image(&pulled.image_ref).or_else(|_| runtime.engine().image(image));
                 match found {
                     Ok(record) => {
                         tell(Step::Pulled(Arc::clone(&record)));

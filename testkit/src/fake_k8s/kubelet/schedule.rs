@@ -133,7 +133,7 @@ mod tests {
 
     fn nodes(architectures: &[&str]) -> Vec<Value> {
         let node = |(number, architecture): (usize, &&str)| {
-            NodeOptions::new(format!("node{number}")).with_architecture(*architecture).object("now")
+            NodeOptions::new(format!("node{number}")).with_architecture(*architecture).object("now", false)
         };
         architectures.iter().enumerate().map(node).collect()
     }

@@ -1,10 +1,11 @@
 //! A pod's volumes, as directories and files of the host.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, HostPathVolumeSource, KeyToPath, Volume,
@@ -15,6 +16,7 @@ use runtime_core::helpers::quantity::Quantity;
 
 use super::env::{Sources, resource};
 use super::fields;
+use crate::engine::{Engine, EngineError};
 
 /// Why a volume can't be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,22 +33,51 @@ pub(super) struct Volumes {
     directory: PathBuf,
     paths: HashMap<String, PathBuf>,
     mounted: Vec<PathBuf>,
+    images: HashSet<String>,
+    filled: Mutex<HashSet<String>>,
 }
 
 impl Volumes {
-    /// Makes them all, under a directory of the pod's own.
+    /// Makes them all, under a directory of the pod's own. Those of images are empty as yet, and are refused unless
+    /// `mounts_images`.
     pub(super) fn make(
         directory: PathBuf,
-        volumes: &[Volume],
+        (volumes, mounts_images): (&[Volume], bool),
         containers: &[&Container],
         sources: &Sources<'_>,
     ) -> Result<Self, VolumeError> {
-        let mut made = Self { directory, paths: HashMap::new(), mounted: Vec::new() };
+        let mut made = Self {
+            directory,
+            paths: HashMap::new(),
+            mounted: Vec::new(),
+            images: HashSet::new(),
+            filled: Mutex::default(),
+        };
         for volume in volumes {
+            if volume.image.is_some() && mounts_images {
+                made.paths.insert(volume.name.clone(), made.directory.join(&volume.name));
+                made.images.insert(volume.name.clone());
+                continue;
+            }
             let path = made.make_one(volume, containers, sources)?;
             made.paths.insert(volume.name.clone(), path);
         }
         Ok(made)
+    }
+
+    /// Whether a volume is made of an image, which nobody may write to.
+    pub(super) fn is_image(&self, volume: &str) -> bool {
+        self.images.contains(volume)
+    }
+
+    /// Puts the files of an image into a volume that is made of it, unless they are there. Blocks.
+    pub(super) fn fill(&self, volume: &str, engine: &Engine, image: &str) -> Result<(), EngineError> {
+        let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        if !filled.contains(volume) {
+            engine.copy_image(image, &self.directory.join(volume))?;
+            filled.insert(volume.to_owned());
+        }
+        Ok(())
     }
 
     /// Where a mount of a volume is on the host.
