@@ -74,7 +74,8 @@ where
         cx.cancellation(),
         |setback: &Setback| setback.may_pass,
         |attempt| {
-            let trying = operation(cx.child());
+            // On the heap: whoever ends something may be deep in the stack already, where each layer holds it once more.
+            let trying = Box::pin(operation(cx.child()));
             let noted = &noted;
             async move {
                 trying.await.inspect_err(|setback| *noted() = (attempt, Some(setback.error.to_string())))
