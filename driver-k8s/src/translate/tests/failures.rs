@@ -293,7 +293,7 @@ fn a_container_is_lost_that_is_not_started_again() {
         ("OnFailure", 3, false),
         ("Always", 3, false),
     ] {
-        let status = main_is("Running", ended(code, "Error", STARTED));
+        let status = ended(code, "Error", STARTED);
         let pod = pod_that(json!({"restartPolicy": policy}), status);
         assert_eq!(has_lost_a_container(&pod), lost, "{policy} {code}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{
-    Node, NodeFeatures, NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeStatus,
+    Node, NodeFeatures, NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeStatus, NodeSystemInfo,
 };
 use runtime_core::{
     Capability as C, Preflight,
@@ -196,6 +196,10 @@ fn everything() -> runtime_core::Capabilities {
     let status = NodeStatus {
         runtime_handlers: Some(vec![NodeRuntimeHandler { features: Some(features), name: None }]),
         features: Some(NodeFeatures { supplemental_groups_policy: Some(true) }),
+        node_info: Some(NodeSystemInfo {
+            container_runtime_version: "containerd://2.1.0".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let nodes = [Node { status: Some(status), ..Default::default() }];
