@@ -40,7 +40,7 @@ pub use runtime_core::{
     ErrorKind, Event, EventStream, Exec, ExecOutput, ExecSession, ExistingPolicy, ExitCause, ExitStatus,
     FilesystemUsage, Health, ImageFilter, ImageId, ImageMount, ImageStatus, ImageStore, Images,
     InterfaceStats, Leftover, Limits, LogLine, LogOptions, LogSource, LogStream, MemoryStats, Object,
-    ObjectKind, Operation, Pod, PodFilter, PodHandle, PodId, PodPhase, PodRun, PodStats, PodStatus,
+    ObjectKind, Operation, Pod, PodFacts, PodFilter, PodHandle, PodId, PodPhase, PodRun, PodStats, PodStatus,
     PodSummary, PortStream, Preflight, PullEvent, PullOptions, PullStream, Registry, Result, RunOptions,
     Secret, SessionControl, SessionInput, SessionOutput, StartedContainer, StopOptions, Support,
     TerminalSize, Verdict, WaitFor, group, helpers, layer, spec,

@@ -124,7 +124,7 @@ impl CriDriver {
             Some((status, _)) if status::pod_phase(status.state) == PodPhase::Running => {}
             _ => return Ok(None),
         }
-        let mut stats = PodStats::new(id.clone(), pod.name, pod.namespace);
+        let mut stats = PodStats::new(id.clone(), &pod.name, &pod.namespace);
         stats.containers = self.list_of_container_stats(cx, &ContainerFilter::of_pod(id)).await?;
         Ok(Some(stats))
     }

@@ -60,6 +60,6 @@ pub use session::{
 };
 pub use status::{
     Condition, ContainerPhase, ContainerStats, ContainerStatus, ContainerSummary, CpuStats, Event, ExitCause,
-    ExitStatus, FilesystemUsage, Health, ImageMount, ImageStatus, InterfaceStats, MemoryStats, PodPhase,
-    PodRun, PodStats, PodStatus, PodSummary, PullEvent, StartedContainer,
+    ExitStatus, FilesystemUsage, Health, ImageMount, ImageStatus, InterfaceStats, MemoryStats, PodFacts,
+    PodPhase, PodRun, PodStats, PodStatus, PodSummary, PullEvent, StartedContainer,
 };

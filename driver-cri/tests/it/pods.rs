@@ -87,7 +87,7 @@ async fn filters() {
     bench.pods().stop(&bench.cx, &ids[1], &StopOptions::now()).await.unwrap();
     let list = async |filter: PodFilter| {
         let pods = bench.pods().list(&bench.cx, &filter).await.unwrap();
-        pods.into_iter().map(|pod| pod.name).collect::<Vec<_>>()
+        pods.into_iter().map(|pod| pod.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(list(PodFilter::default().with_label("app", "a")).await, ["one"]);
     assert_eq!(list(PodFilter::default().with_namespace("other")).await, ["two"]);

@@ -56,7 +56,8 @@ impl Reaper {
         let cx = Context::background();
         // Pods first: the lease of whoever makes one between the two is then seen.
         let pods = self.client.list_pods(&self.group.pod_filter()).await?;
-        let pods: Vec<_> = pods.into_iter().filter_map(|pod| Some((self.tenure_of(&pod)?, pod.id))).collect();
+        let pods: Vec<_> =
+            pods.into_iter().filter_map(|pod| Some((self.tenure_of(&pod)?, pod.id.clone()))).collect();
         for (tenure, _) in &pods {
             self.group.observations().mention(tenure.clone());
         }

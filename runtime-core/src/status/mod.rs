@@ -6,6 +6,7 @@ mod exit;
 mod health;
 mod image;
 mod pod;
+mod pod_summary;
 mod stats;
 
 pub use container::{ContainerPhase, ContainerStatus, ContainerSummary};
@@ -13,5 +14,6 @@ pub use event::Event;
 pub use exit::{ExitCause, ExitStatus};
 pub use health::{Condition, Health};
 pub use image::{FilesystemUsage, ImageMount, ImageStatus, PullEvent};
-pub use pod::{PodPhase, PodRun, PodStatus, PodSummary, StartedContainer};
+pub use pod::{PodPhase, PodRun, PodStatus, StartedContainer};
+pub use pod_summary::{PodFacts, PodSummary};
 pub use stats::{ContainerStats, CpuStats, InterfaceStats, MemoryStats, PodStats};

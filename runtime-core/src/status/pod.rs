@@ -1,11 +1,10 @@
 //! Status of pods.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ContainerSummary;
+use super::{ContainerSummary, PodSummary};
 use crate::{ContainerId, Error, PodId, spec::Extensions};
 
 /// What [`Pod::run`](crate::Pod::run) made or took over.
@@ -30,31 +29,6 @@ pub struct StartedContainer {
     pub id: ContainerId,
     /// It was there, and was taken over.
     pub adopted: bool,
-}
-
-/// A pod as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct PodSummary {
-    /// Its id.
-    pub id: PodId,
-    /// Its name.
-    pub name: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// The caller's unique id.
-    pub uid: Option<String>,
-    /// How many times it was made before.
-    pub attempt: Option<u32>,
-    /// Where it is in its life.
-    pub phase: PodPhase,
-    /// When it was made.
-    pub created_at: Option<Timestamp>,
-    /// The caller's labels.
-    pub labels: BTreeMap<String, String>,
-    /// The caller's annotations.
-    pub annotations: BTreeMap<String, String>,
 }
 
 /// All that is known of a pod.
@@ -118,24 +92,6 @@ impl StartedContainer {
     #[must_use]
     pub fn new(name: impl Into<String>, id: ContainerId) -> Self {
         Self { name: name.into(), id, adopted: false }
-    }
-}
-
-impl PodSummary {
-    /// A pod of which only this is known.
-    #[must_use]
-    pub fn new(id: PodId, name: impl Into<String>, namespace: impl Into<String>, phase: PodPhase) -> Self {
-        Self {
-            id,
-            name: name.into(),
-            namespace: namespace.into(),
-            uid: None,
-            attempt: None,
-            phase,
-            created_at: None,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-        }
     }
 }
 

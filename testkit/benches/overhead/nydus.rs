@@ -60,7 +60,7 @@ pub(crate) async fn measure(programs: &Programs, quick: bool) -> Result<String> 
     };
     let measured = measured.await;
     for pod in client.list_pods(&PodFilter::default()).await? {
-        client.pod(pod.id).remove().await?;
+        client.pod(pod.id.clone()).remove().await?;
     }
     measured
 }

@@ -158,7 +158,7 @@ impl Target {
     async fn clean(&self) -> Result<()> {
         self.client.settle().await?;
         for pod in self.client.list_pods(&PodFilter::default().with_label(LABEL, &self.run)).await? {
-            self.client.pod(pod.id).remove().await?;
+            self.client.pod(pod.id.clone()).remove().await?;
         }
         let images = self.client.images();
         for image in images.list(&ImageFilter::default()).await? {

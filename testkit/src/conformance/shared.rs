@@ -73,7 +73,7 @@ pub(super) async fn remove_all(client: &Client, filter: &PodFilter) -> Vec<Strin
         Err(error) => left.push(error.to_string()),
         Ok(pods) => {
             for pod in pods {
-                if let Err(error) = client.pod(pod.id).remove().await {
+                if let Err(error) = client.pod(pod.id.clone()).remove().await {
                     left.push(error.to_string());
                 }
             }

@@ -77,7 +77,7 @@ impl Cluster {
     async fn clean(&self) -> Result<()> {
         self.client.settle().await?;
         for pod in self.client.list_pods(&PodFilter::default()).await? {
-            self.client.pod(pod.id).remove().await?;
+            self.client.pod(pod.id.clone()).remove().await?;
         }
         Ok(self.engine.shutdown().await?)
     }

@@ -209,7 +209,8 @@ async fn bare_a_pod_is_replaced(env: &Env) -> Verdict {
 
 /// The ids of the pods that fit, in order.
 async fn ids(env: &Env, filter: &PodFilter) -> Result<Vec<runtime_core::PodId>, Failure> {
-    let mut ids: Vec<_> = env.client().list_pods(filter).await?.into_iter().map(|pod| pod.id).collect();
+    let mut ids: Vec<_> =
+        env.client().list_pods(filter).await?.into_iter().map(|pod| pod.id.clone()).collect();
     ids.sort();
     Ok(ids)
 }

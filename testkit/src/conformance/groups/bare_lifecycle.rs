@@ -78,7 +78,7 @@ async fn bare_every_filter_fits(env: &Env) -> Verdict {
     let running = env.client().run_pod(&env.pod().with_label("role", "a")).await?;
     let stopped = env.client().run_pod(&env.pod().with_label("role", "b")).await?;
     stopped.stop(&StopOptions::now()).await?;
-    let name = stopped.status().await?.summary.name;
+    let name = stopped.status().await?.summary.name.clone();
     let by_id = env.filter().with_id(running.id().clone());
     let rows: [(PodFilter, &[&runtime_core::PodId]); 9] = [
         (by_id.clone(), &[running.id()]),

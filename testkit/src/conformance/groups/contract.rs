@@ -39,7 +39,7 @@ async fn of_concurrent_runs_of_one_name_one_wins(env: &Env) -> Verdict {
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         ensure_eq!(error.kind(), ErrorKind::AlreadyExists);
     }
-    let there: Vec<_> = env.pods().await?.into_iter().map(|pod| pod.id).collect();
+    let there: Vec<_> = env.pods().await?.into_iter().map(|pod| pod.id.clone()).collect();
     ensure_eq!(there, winners);
     Ok(())
 }

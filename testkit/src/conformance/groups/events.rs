@@ -280,7 +280,7 @@ async fn a_slow_consumer_ends_with_what_exists(env: &Env) -> Verdict {
     // Only now does it listen again; what it is told has an order, whether or not it begins anew.
     let (last, container) = env.idle().await?;
     consumer.until_phase(&container, ContainerPhase::Running).await?;
-    let of_case: BTreeSet<_> = env.pods().await?.into_iter().map(|pod| pod.id).collect();
+    let of_case: BTreeSet<_> = env.pods().await?.into_iter().map(|pod| pod.id.clone()).collect();
     ensure_eq!(of_case, [stays.id().clone(), last.id().clone()].into());
     let case = |told: &Consumer| -> BTreeSet<PodId> {
         let labels = env.filter();

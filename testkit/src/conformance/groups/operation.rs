@@ -175,7 +175,7 @@ impl Operation {
                     env.client().run_pod(spec).await?;
                 }
                 for pod in mine(env.pods().await?) {
-                    env.client().pod(pod.id).remove().await?;
+                    env.client().pod(pod.id.clone()).remove().await?;
                 }
             }
             Subject::Pod(pod) => match self {
