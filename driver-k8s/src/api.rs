@@ -104,6 +104,11 @@ impl<K: Clone + DeserializeOwned> Api<K> {
         self.client.call(cx, &built(self.requests.list(what))?).boxed().await
     }
 
+    /// The same as it came, for who takes the objects one by one.
+    pub(crate) async fn list_text(&self, cx: &Context, what: &ListParams) -> Result<bytes::Bytes, Refusal> {
+        self.client.answer(cx, &built(self.requests.list(what))?).await
+    }
+
     /// Begins to watch from a version on. What comes is read by the caller.
     pub(crate) async fn watch(
         &self,

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -116,17 +117,22 @@ impl Client {
         &self.0.endpoint
     }
 
-    /// Sends a request and reads its answer. What the server had no time for, and for requests that may be repeated also
-    /// what got no answer, is tried again within bounds.
+    /// Sends a request and reads its [answer](Self::answer).
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         cx: &Context,
         request: &Request<Vec<u8>>,
     ) -> Result<T, Refusal> {
+        serde_json::from_slice(&self.answer(cx, request).await?).map_err(Refusal::malformed)
+    }
+
+    /// Sends a request, and hands over its answer as it came. What the server had no time for, and for requests that may be
+    /// repeated also what got no answer, is tried again within bounds.
+    pub(crate) async fn answer(&self, cx: &Context, request: &Request<Vec<u8>>) -> Result<Bytes, Refusal> {
         let started = Instant::now();
         let mut delays = RETRIES.delays(RandomState::new().hash_one(request.uri()));
         loop {
-            let refusal = match self.call_once(cx, request).await {
+            let refusal = match self.answer_once(cx, request).await {
                 Ok(answer) => return Ok(answer),
                 Err(refusal) => refusal,
             };
@@ -142,14 +148,8 @@ impl Client {
         }
     }
 
-    async fn call_once<T: DeserializeOwned>(
-        &self,
-        cx: &Context,
-        request: &Request<Vec<u8>>,
-    ) -> Result<T, Refusal> {
-        let answer = self.send(cx, request).await?;
-        let body = read(cx, answer.into_body(), MAX_ANSWER_BYTES).await?;
-        serde_json::from_slice(&body).map_err(Refusal::malformed)
+    async fn answer_once(&self, cx: &Context, request: &Request<Vec<u8>>) -> Result<Bytes, Refusal> {
+        read(cx, self.send(cx, request).await?.into_body(), MAX_ANSWER_BYTES).await
     }
 
     /// Sends a request, and hands over its answer once it has begun: a success, or a change of protocols. The context's
@@ -270,7 +270,7 @@ impl fmt::Debug for Client {
 }
 
 /// Reads the rest of an answer.
-pub(crate) async fn read(cx: &Context, body: Body, most: usize) -> Result<bytes::Bytes, Refusal> {
+pub(crate) async fn read(cx: &Context, body: Body, most: usize) -> Result<Bytes, Refusal> {
     let reading = cx.run(async { Ok(Limited::new(body, most).collect().await) }).await;
     let collected = reading.map_err(Refusal::ended)?;
     Ok(collected.map_err(|error| Refusal::of_transport(error.as_ref()))?.to_bytes())

@@ -68,9 +68,7 @@ impl Container for K8sDriver {
         let namespace = of_pod.map_or_else(|| self.client().namespace().to_owned(), |pod| pod.namespace);
         let cache = self.cache(&namespace);
         cache.known(cx).await?;
-        let entries = cache.entries();
-        let all = entries.iter().flat_map(|entry| entry.containers.iter());
-        Ok(all.filter(|container| filter.matches(container)).cloned().collect())
+        Ok(cache.containers(|container| filter.matches(container)))
     }
 
     async fn wait(&self, cx: &Context, id: &ContainerId) -> Result<ExitStatus> {

@@ -26,7 +26,7 @@ impl Source for Pods {
     async fn look(&self, _: &Context, pod: &PodId) -> Result<Snapshot> {
         let entry = PodKey::parse(pod).ok().and_then(|key| self.0.entry(&key.name));
         Ok(match entry.filter(|entry| entry.summary.id == *pod) {
-            Some(entry) => Snapshot::new(vec![entry.summary.clone()], entry.containers.to_vec()),
+            Some(entry) => Snapshot::new(vec![entry.summary], entry.containers.to_vec()),
             None => Snapshot::default(),
         })
     }

@@ -84,11 +84,6 @@ impl K8sDriver {
         }
         let cache = self.cache(namespace);
         cache.known(cx).await?;
-        let entries = cache.entries();
-        Ok(entries
-            .iter()
-            .filter(|entry| filter.matches(&entry.summary))
-            .map(|entry| entry.summary.clone())
-            .collect())
+        Ok(cache.pods(|pod| filter.matches(pod)))
     }
 }

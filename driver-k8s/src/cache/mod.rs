@@ -14,6 +14,7 @@
 
 mod follow;
 mod lines;
+mod page;
 mod run;
 mod store;
 
@@ -26,7 +27,9 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use runtime_core::{Context, Error, ErrorKind, PodId, Result, events::Snapshot};
+use runtime_core::{
+    ContainerSummary, Context, Error, ErrorKind, PodId, PodSummary, Result, events::Snapshot,
+};
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -137,24 +140,29 @@ impl Cache {
         }
     }
 
-    /// What is kept of every pod. Shared, not copied.
-    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
-        self.shared.store().entries().collect()
+    /// The pods that fit. Shared, not copied.
+    pub(crate) fn pods(&self, fits: impl Fn(&PodSummary) -> bool) -> Vec<PodSummary> {
+        let store = self.shared.store();
+        store.entries().map(|entry| &entry.summary).filter(|pod| fits(pod)).cloned().collect()
+    }
+
+    /// The containers that fit.
+    pub(crate) fn containers(&self, fits: impl Fn(&ContainerSummary) -> bool) -> Vec<ContainerSummary> {
+        // Copies take their time, in which the watch is not to wait.
+        let all: Vec<_> = self.shared.store().entries().map(|entry| Arc::clone(&entry.containers)).collect();
+        all.iter().flat_map(|containers| containers.iter()).filter(|one| fits(one)).cloned().collect()
     }
 
     /// What is kept of one pod.
-    pub(crate) fn entry(&self, name: &str) -> Option<Arc<Entry>> {
-        self.shared.store().entry(name)
+    pub(crate) fn entry(&self, name: &str) -> Option<Entry> {
+        self.shared.store().entry(name).cloned()
     }
 
     /// Everything, for events.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let (mut pods, mut containers) = (Vec::new(), Vec::new());
-        for entry in self.entries() {
-            pods.push(entry.summary.clone());
-            containers.extend(entry.containers.iter().cloned());
-        }
-        Snapshot::new(pods, containers)
+        let entries: Vec<Entry> = self.shared.store().entries().cloned().collect();
+        let containers = entries.iter().flat_map(|entry| entry.containers.iter().cloned()).collect();
+        Snapshot::new(entries.into_iter().map(|entry| entry.summary).collect(), containers)
     }
 
     /// Lets a pod be gone.

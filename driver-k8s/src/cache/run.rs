@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     Change, Shared, State,
     lines::{Lines, Said},
+    page,
 };
 use crate::{config::Config, error::Refusal};
 
@@ -107,16 +108,14 @@ impl Runner {
         let mut what = ListParams { limit, ..ListParams::default() };
         loop {
             let cx = Context::background().with_timeout(TIMEOUT);
-            let page = self.shared.pods.list(&cx, &what).await?;
-            for pod in page.items {
-                self.shared.apply(pod);
-            }
-            if let Some(next) = page.metadata.continue_.filter(|next| !next.is_empty()) {
+            let text = self.shared.pods.list_text(&cx, &what).await?;
+            let page = page::read(&text, |pod| self.shared.apply(pod))?;
+            if let Some(next) = page.continue_.filter(|next| !next.is_empty()) {
                 what.continue_token = Some(next);
                 continue;
             }
-            let version = page.metadata.resource_version;
-            let version = version.ok_or_else(|| Refusal::malformed("a list without a version"))?;
+            let version =
+                page.resource_version.ok_or_else(|| Refusal::malformed("a list without a version"))?;
             let gone = self.shared.store().end_list(version.parse().ok());
             self.shared.tell(gone);
             return Ok(version);

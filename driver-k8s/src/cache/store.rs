@@ -8,13 +8,13 @@ use tokio::sync::watch;
 
 use crate::{id::PodKey, translate::status};
 
-/// What is kept of a pod.
-#[derive(Debug)]
+/// What is kept of a pod. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     /// What lists show.
     pub(crate) summary: PodSummary,
     /// Its containers, init containers too.
-    pub(crate) containers: Box<[ContainerSummary]>,
+    pub(crate) containers: Arc<[ContainerSummary]>,
 }
 
 /// The newest word of a pod of some name.
@@ -39,17 +39,17 @@ pub(super) struct Store {
 
 #[derive(Debug)]
 struct Kept {
-    entry: Arc<Entry>,
+    entry: Entry,
     list: u64,
 }
 
 impl Store {
-    pub(super) fn entries(&self) -> impl Iterator<Item = Arc<Entry>> {
-        self.pods.values().map(|kept| Arc::clone(&kept.entry))
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.pods.values().map(|kept| &kept.entry)
     }
 
-    pub(super) fn entry(&self, name: &str) -> Option<Arc<Entry>> {
-        self.pods.get(name).map(|kept| Arc::clone(&kept.entry))
+    pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
+        self.pods.get(name).map(|kept| &kept.entry)
     }
 
     /// Every word of this name from now on.
@@ -73,7 +73,7 @@ impl Store {
             return Vec::new();
         }
         let mut changed = vec![entry.summary.id.clone()];
-        let kept = Kept { entry: Arc::new(entry), list: self.list };
+        let kept = Kept { entry, list: self.list };
         // Another life of the name: the one before has gone.
         if let Some(before) = self.pods.insert(name.clone().into(), kept)
             && before.entry.summary.id != changed[0]
@@ -141,9 +141,7 @@ impl Entry {
     pub(super) fn of(pod: &Pod) -> Option<Self> {
         let metadata = &pod.metadata;
         metadata.name.as_ref().and(metadata.uid.as_ref()).and(metadata.namespace.as_ref())?;
-        let (summary, mut containers) = (status::pod_summary(pod), status::container_summaries(pod));
-        containers.shrink_to_fit();
-        Some(Self { summary, containers: containers.into_boxed_slice() })
+        Some(Self { summary: status::pod_summary(pod), containers: status::container_summaries(pod).into() })
     }
 }
 
@@ -157,6 +155,11 @@ impl Entry {
     /// About how much memory it takes: what is in it, and nodes of maps as large as they are made.
     pub(super) fn size(&self) -> usize {
         use std::{collections::BTreeMap, mem::size_of};
+
+        use runtime_core::PodFacts;
+
+        /// What shared memory begins with.
+        const COUNTS: usize = 16;
         /// A node has room for eleven pairs, whatever is in it.
         fn map(map: &BTreeMap<String, String>) -> usize {
             let nodes = map.len().div_ceil(6);
@@ -169,8 +172,9 @@ impl Entry {
             let texts = one.id.as_str().len() + one.name.len() + one.image.len() + summary.id.as_str().len();
             size_of::<ContainerSummary>() + texts + 128 + map(&one.labels) + map(&one.annotations)
         };
-        size_of::<Self>()
-            + size_of::<Kept>()
+        size_of::<Kept>()
+            + size_of::<PodFacts>()
+            + 2 * COUNTS
             + of_pod
             + map(&summary.labels)
             + map(&summary.annotations)

@@ -59,7 +59,7 @@ fn soon() -> Context {
 
 fn known(cache: &Cache) -> Vec<String> {
     let mut known: Vec<_> =
-        cache.entries().iter().map(|entry| format!("{} {}", entry.summary.id, entry.summary.phase)).collect();
+        cache.pods(|_| true).iter().map(|pod| format!("{} {}", pod.id, pod.phase)).collect();
     known.sort();
     known
 }
