@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::answer::{self, Answer};
 use super::call::{Call, check_place, with_warnings};
 use super::route::Place;
-use super::store::{Resource, generate_name};
+use super::store::{MANAGED_FIELDS, Resource, generate_name};
 use super::{Refusal, decode, defaults, validate};
 
 /// Creates what the body holds.
@@ -22,6 +22,9 @@ pub(super) fn create_object(call: &Call<'_>, place: &Place, mut given: Value) ->
         && let Some(fields) = given.as_object_mut()
     {
         fields.remove("status");
+    }
+    if let Some(metadata) = given.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove(MANAGED_FIELDS);
     }
     let decoded = decode::object(*resource, given, call.field_validation()?)?;
     let mut object = decoded.object;

@@ -8,6 +8,7 @@ use wharf::{Client, PodFilter};
 
 use super::{
     cluster::{NAMESPACE, url},
+    managed::with_managed_fields,
     raw::Raw,
 };
 use crate::{
@@ -16,6 +17,9 @@ use crate::{
     memory_use::{forget_peak, peak_bytes, resident_bytes},
     table::{Goal, Row},
 };
+
+/// How many pods there are.
+const COUNT: usize = 10_000;
 
 /// The most that a list from the cache may take, against a request for it.
 const MAX_RATIO: f64 = 0.01;
@@ -27,13 +31,14 @@ const MAX_HELD_BYTES: usize = 4 << 10;
 const MAX_BEYOND_BYTES: usize = 16 << 20;
 
 /// Prints a row for lists of many pods that are like this one, and returns what memory did.
-pub(super) async fn measure(sample: &Value, quick: bool) -> Result<String> {
-    let (count, pairs) = if quick { (1000, 3) } else { (10_000, 15) };
+pub(super) async fn measure(sample: Value, quick: bool) -> Result<String> {
+    let pairs = if quick { 3 } else { 15 };
     let fake = FakeK8s::without_nodes(&FakeK8sOptions::default())?;
-    fill(&fake, sample, count)?;
+    let sample = with_managed_fields(sample);
+    fill(&fake, &sample)?;
     let place = TempDir::new()?;
     let url = url(&fake, place.path())?;
-    let told = first_sync_alone(&url, sample, count).await?;
+    let told = first_sync_alone(&url, &sample).await?;
 
     let client = Client::from_url(&url).await?;
     let raw = Raw::connect(&fake.kubeconfig()).await?;
@@ -43,18 +48,18 @@ pub(super) async fn measure(sample: &Value, quick: bool) -> Result<String> {
         async || per_call(calls, async || client.list_pods(&all).await).await,
         async || Ok(timed(raw.list()).await?.1),
     );
-    let what = format!("list of {count} pods from the cache, against a request, fake API server");
+    let what = format!("list of {COUNT} pods from the cache, against a request, fake API server");
     println!("{}", Row::new(what, Goal::Ratio(MAX_RATIO), &times.await?));
     let (ours, listed) = (client.list_pods(&all).await?.len(), raw.list().await?);
-    if ours == count && listed == count {
+    if ours == COUNT && listed == COUNT {
         Ok(told)
     } else {
-        Err(format!("{ours} and {listed} pods are listed, not {count}").into())
+        Err(format!("{ours} and {listed} pods are listed, not {COUNT}").into())
     }
 }
 
-fn fill(fake: &FakeK8s, sample: &Value, count: usize) -> Result<()> {
-    for number in 0..count {
+fn fill(fake: &FakeK8s, sample: &Value) -> Result<()> {
+    for number in 0..COUNT {
         let mut pod = sample.clone();
         pod["metadata"]["name"] = format!("pod-{number}").into();
         let made = fake.store().create(Resource::Pods, NAMESPACE, pod);
@@ -64,7 +69,7 @@ fn fill(fake: &FakeK8s, sample: &Value, count: usize) -> Result<()> {
 }
 
 /// The first sync in a process of its own, in which nothing was before.
-async fn first_sync_alone(url: &str, sample: &Value, count: usize) -> Result<String> {
+async fn first_sync_alone(url: &str, sample: &Value) -> Result<String> {
     let output = Command::new(std::env::current_exe()?).args(["--first-sync", url]).output().await?;
     if !output.status.success() {
         return Err(format!("the first sync: {}", String::from_utf8_lossy(&output.stderr)).into());
@@ -73,13 +78,13 @@ async fn first_sync_alone(url: &str, sample: &Value, count: usize) -> Result<Str
         String::from_utf8(output.stdout)?.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
     let [held, peak] = numbers[..] else { return Err("the first sync says something else".into()) };
     let beyond = peak.saturating_sub(held);
-    let is_met = held <= count * MAX_HELD_BYTES && beyond <= MAX_BEYOND_BYTES;
+    let is_met = held <= COUNT * MAX_HELD_BYTES && beyond <= MAX_BEYOND_BYTES;
     let verdict = if is_met { "met" } else { "NOT MET" };
-    let text = sample.to_string().len() * count;
+    let text = sample.to_string().len() * COUNT;
     Ok(format!(
-        "First sync of {count} pods, {} MiB of text: {} bytes held a pod, of {MAX_HELD_BYTES} that are allowed, and at the peak {} KiB more, of {}: {verdict}.",
+        "First sync of {COUNT} pods, {} MiB of text: {} bytes held a pod, of {MAX_HELD_BYTES} that are allowed, and at the peak {} KiB more, of {}: {verdict}.",
         text >> 20,
-        held / count,
+        held / COUNT,
         beyond >> 10,
         MAX_BEYOND_BYTES >> 10
     ))

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod list;
+mod managed;
 mod pods;
 mod raw;
 
@@ -22,7 +23,7 @@ pub(crate) async fn measure(images: &Images, quick: bool) -> Result<String> {
         Ok((format!("{requests}\n{crowd}\n{streamed}"), cluster.sample().await?))
     });
     let (counted, sample) = measured.await?;
-    let listed = list::measure(&sample, quick).await?;
+    let listed = list::measure(sample, quick).await?;
     Ok(format!("{counted}\n{listed}"))
 }
 

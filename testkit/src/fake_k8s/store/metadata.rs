@@ -12,8 +12,11 @@ const OWN: [&str; 6] = [
     "generation",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
-    "managedFields",
+    MANAGED_FIELDS,
 ];
+
+/// Who wrote which field. Nothing but clients' memory minds it here: it is most of what servers say of many objects.
+pub(in crate::fake_k8s) const MANAGED_FIELDS: &str = "managedFields";
 
 /// A text of an object's metadata; empty if it is missing.
 pub(super) fn text<'a>(object: &'a Value, key: &str) -> &'a str {
@@ -54,10 +57,11 @@ pub(in crate::fake_k8s) fn generate_name(object: &mut Value) {
     }
 }
 
-/// Makes a new object one of the server's: kind, uid, times, generation.
+/// Makes a new object one of the server's: kind, uid, times, generation. Who manages its fields it may say itself.
 pub(super) fn stamp_new(object: &mut Value, resource: Resource, namespace: &str, now: String) {
     stamp_kind(object, resource, namespace);
-    OWN.iter().chain(&["selfLink"]).for_each(|key| unset(object, key));
+    let told = OWN.iter().filter(|&&key| key != MANAGED_FIELDS);
+    told.chain(&["selfLink"]).for_each(|key| unset(object, key));
     set(object, "uid", random::uid());
     set(object, "creationTimestamp", now);
     if resource.has_generation() {

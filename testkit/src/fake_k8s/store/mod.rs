@@ -26,7 +26,7 @@ pub use delete::{DeleteOptions, Deleted};
 pub use garbage::Propagation;
 pub use history::EventType;
 use history::{Change, History};
-pub(super) use metadata::generate_name;
+pub(super) use metadata::{MANAGED_FIELDS, generate_name};
 pub use page::{List, ListOptions};
 pub use resource::Resource;
 pub use select::Selection;
