@@ -1,6 +1,6 @@
 //! Messages over a WebSocket: listening and sending, each in a task of its own, so that neither waits for the other.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc};
 
 use bytes::Bytes;
 use futures::{
@@ -47,6 +47,9 @@ pub(crate) trait Listener: Send {
 
     /// Takes a message, once there is room for it, and says whether it was the last.
     fn take(&mut self, message: Bytes) -> impl Future<Output = Option<Self::End>> + Send;
+
+    /// Nothing more has come for now: whoever waits for what was taken is to have it.
+    fn flush(&mut self);
 }
 
 /// Why no message was the last.
@@ -72,9 +75,16 @@ pub(crate) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
     let silence = sleep_until(heard + PATIENCE);
     tokio::pin!(silence);
     loop {
+        let next = poll_fn(|cx| {
+            let next = source.poll_next_unpin(cx);
+            if next.is_pending() {
+                listener.flush();
+            }
+            next
+        });
         let message = tokio::select! {
             biased;
-            message = source.next() => message,
+            message = next => message,
             () = &mut gone, if !is_gone => {
                 is_gone = true;
                 silence.as_mut().reset(Instant::now() + LAST_WORDS);
@@ -213,6 +223,8 @@ mod tests {
             self.0.push(message.clone());
             (message == "end").then_some(self.0.len())
         }
+
+        fn flush(&mut self) {}
     }
 
     struct Ends {

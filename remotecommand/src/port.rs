@@ -106,6 +106,10 @@ impl Listener for Port {
         }
         None
     }
+
+    fn flush(&mut self) {
+        self.data.flush();
+    }
 }
 
 impl AsyncRead for PortConnection {

@@ -40,7 +40,8 @@ enum End {
 
 type Shared = Arc<Mutex<State>>;
 
-/// The connection's end. Dropped before [`end`](Self::end), it leaves the stream broken.
+/// The connection's end. What it sends becomes visible to a reader who waits once there is much of it, or with
+/// [`flush`](Self::flush): waking somebody in another thread costs more than a chunk does. Dropped before [`end`](Self::end), it leaves the stream broken.
 pub(crate) struct Sender(Shared);
 
 /// The reader's end. When it is dropped, what still comes is thrown away.
@@ -52,23 +53,33 @@ fn lock(shared: &Shared) -> MutexGuard<'_, State> {
 
 impl Sender {
     /// Hands bytes over, once there is room.
-    pub(crate) async fn send(&mut self, chunk: Bytes) {
+    pub(crate) async fn send(&mut self, mut chunk: Bytes) {
         if chunk.is_empty() {
             return;
         }
         poll_fn(|cx| {
             let state = &mut *lock(&self.0);
-            if state.abandoned || state.bytes < LIMIT_BYTES {
+            if state.abandoned {
                 return Poll::Ready(());
             }
-            state.sender = Some(cx.waker().clone());
-            Poll::Pending
+            if state.bytes >= LIMIT_BYTES {
+                state.sender = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            state.bytes += chunk.len();
+            state.chunks.push_back(std::mem::take(&mut chunk));
+            if state.bytes >= LIMIT_BYTES / 2 {
+                wake(&mut state.reader);
+            }
+            Poll::Ready(())
         })
         .await;
+    }
+
+    /// Shows a reader who waits what was sent.
+    pub(crate) fn flush(&mut self) {
         let state = &mut *lock(&self.0);
-        if !state.abandoned {
-            state.bytes += chunk.len();
-            state.chunks.push_back(chunk);
+        if !state.chunks.is_empty() {
             wake(&mut state.reader);
         }
     }
@@ -177,6 +188,21 @@ mod tests {
         let mut rest = Vec::new();
         receiver.read_to_end(&mut rest).await.unwrap();
         assert_eq!(rest, b"\x01\x01more");
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_for_much_or_when_it_is_asked_for() {
+        for (bytes, is_much) in [(1, false), (LIMIT_BYTES / 2, true)] {
+            let (mut sender, mut receiver) = queue();
+            let reading =
+                tokio::spawn(async move { receiver.read(&mut vec![0; LIMIT_BYTES]).await.unwrap() });
+            tokio::task::yield_now().await;
+            sender.send(Bytes::from(vec![1; bytes])).await;
+            tokio::task::yield_now().await;
+            assert_eq!(reading.is_finished(), is_much);
+            sender.flush();
+            assert_eq!(reading.await.unwrap(), bytes);
+        }
     }
 
     #[tokio::test]

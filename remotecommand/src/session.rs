@@ -83,8 +83,15 @@ impl Listener for Session {
             return None;
         }
         match message.get_u8() {
-            STDOUT => self.stdout.send(message).await,
-            STDERR => self.stderr.send(message).await,
+            // A full stream holds the other back, which its reader may be waiting for.
+            STDOUT => {
+                self.stderr.flush();
+                self.stdout.send(message).await;
+            }
+            STDERR => {
+                self.stdout.flush();
+                self.stderr.send(message).await;
+            }
             STATUS if self.status.len() + message.len() <= MAX_STATUS_BYTES => {
                 self.status.extend_from_slice(&message);
                 // It could come in pieces; servers send it as one.
@@ -94,6 +101,11 @@ impl Listener for Session {
             _ => {}
         }
         None
+    }
+
+    fn flush(&mut self) {
+        self.stdout.flush();
+        self.stderr.flush();
     }
 }
 
