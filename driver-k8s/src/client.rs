@@ -288,7 +288,9 @@ fn may_be_repeated(refusal: &Refusal, method: &Method) -> bool {
     let is_harmless = matches!(*method, Method::GET | Method::DELETE | Method::PATCH);
     match refusal.code {
         Some(429) => true,
-        Some(409 | 410) => false,
+        // What had to be changed with it was changed by somebody else, such as a quota: nothing was made.
+        Some(409) => *method == Method::POST && refusal.is_conflict(),
+        Some(410) => false,
         // A server that can't be reached is up to the caller.
         _ => is_harmless && refusal.error.is_transient() && !refusal.never_sent,
     }

@@ -19,6 +19,7 @@ use crate::{
     error::Refusal,
     id::PodKey,
     options::K8sPodOptions,
+    persist::persist,
     translate::{self, Objects, failure, status},
     wait::{self, Goal},
 };
@@ -42,10 +43,12 @@ pub(crate) async fn run(
     let mut spec = spec.clone();
     let namespace = spec.namespace.get_or_insert_with(|| driver.client().namespace().to_owned()).clone();
     // What can't be carried is refused before any request.
-    translate::objects(&spec, &namespace, None, driver.server().arch_label())?;
-    driver.permissions().check(driver.client(), cx, &namespace, !spec.pull_secrets.is_empty()).await?;
+    let objects = translate::objects(&spec, &namespace, None, driver.server().arch_label())?;
+    driver.permissions().check(driver.client(), cx, &namespace, objects.secret.is_some()).await?;
+    drop(objects);
     let creation = Creation { driver: driver.clone(), spec, namespace, options: options.clone() };
-    driver.janitor().transact(cx, |cx, recorder| async move { creation.run(&cx, &recorder).await }).await
+    let running = |cx, recorder| Box::pin(async move { creation.run(&cx, &recorder).await });
+    driver.janitor().transact(cx, running).await
 }
 
 struct Creation {
@@ -201,8 +204,7 @@ impl Creation {
         let secrets: Api<Secret> = Api::of(self.driver.client(), &self.namespace);
         let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": key.name, "uid": key.uid});
         let patch = json!({"metadata": {"ownerReferences": [owner]}});
-        secrets.patch(cx, secret, &patch).await?;
-        Ok(())
+        persist(cx, || async { Ok(secrets.patch(cx, secret, &patch).await.map(drop)?) }).await
     }
 
     fn record(&self, recorder: &Recorder, mark: &Mark, secret: Option<String>) {

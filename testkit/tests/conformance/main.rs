@@ -1,6 +1,7 @@
 //! The conformance suite against each setup; `cargo xtask conformance` prepares what they need and runs this.
 
 mod cri;
+mod eventually;
 mod holdings;
 mod k8s;
 mod manifest;
@@ -23,7 +24,7 @@ const SETUPS: &[Setup] = &[
         cases: nydus::ON_A_REAL_DAEMON,
     },
     Setup { name: "nydus-fuse", connect: |system| Box::pin(nydus::fuse(system)), cases: nydus::IN_FUSE_MODE },
-    Setup { name: "k8s-fake", connect: |system| Box::pin(k8s::fake(system)), cases: ANY },
+    Setup { name: "k8s-fake", connect: |system| Box::pin(k8s::fake(system)), cases: k8s::ON_THE_FAKE },
     Setup { name: "k8s", connect: |system| Box::pin(k8s::cluster(system)), cases: ANY },
 ];
 

@@ -50,7 +50,7 @@ pub(crate) fn progress(
         return Progress::Failed(deleted(pod));
     }
     if ["Failed", "Succeeded"].contains(&status::system_phase(pod)) {
-        return Progress::Failed(reasons::OTHER.error(pod, None, None));
+        return Progress::Failed(ended(pod, &reasons::OTHER));
     }
     match reasons::unschedulable(pod) {
         Some(condition) => match unschedulable_limit.checked_sub(age).filter(|left| !left.is_zero()) {
@@ -63,10 +63,15 @@ pub(crate) fn progress(
 
 /// The error of a pod that went away while it was waited for.
 pub(crate) fn deleted(pod: &k8s::Pod) -> Error {
+    ended(pod, &reasons::DELETED)
+}
+
+/// Why a pod ended: what the system says that took it away, else `row`.
+fn ended(pod: &k8s::Pod, row: &Row) -> Error {
     let disruption = reasons::disruption(pod);
-    let row = disruption.and_then(|condition| reasons::of_disruption(condition.reason.as_deref()?));
+    let told = disruption.and_then(|condition| reasons::of_disruption(condition.reason.as_deref()?));
     let message = disruption.and_then(|condition| condition.message.as_deref());
-    row.unwrap_or(&reasons::DELETED).error(pod, None, message)
+    told.unwrap_or(row).error(pod, None, message)
 }
 
 fn is_reached(pod: &k8s::Pod, goal: WaitFor) -> bool {

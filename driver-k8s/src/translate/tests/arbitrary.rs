@@ -132,6 +132,10 @@ fn container() -> impl Strategy<Value = ContainerSpec> {
             spec.pull_policy = image.2;
             (spec.command, spec.args, spec.working_dir) = texts;
             (spec.env, spec.mounts) = (env, mounts);
+            for (index, mount) in spec.mounts.iter_mut().enumerate() {
+                // One target can be taken once.
+                mount.target.push_str(&index.to_string());
+            }
             (spec.labels, spec.annotations) = (rest.0, rest.1);
             (spec.stdin, spec.stdin_once, spec.tty) = rest.2;
             (spec.attempt, spec.resources, spec.security) = (rest.3, resources, security);

@@ -279,6 +279,10 @@ fn a_pod_that_is_taken_away_fails_with_who_did_it() {
         json!([{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]);
     pod.status.as_mut().unwrap().conditions = Some(serde_json::from_value(condition).unwrap());
     fails(&pod, ErrorKind::Unavailable, true, "PreemptionByScheduler", "place");
+    // A node that was removed: its pods are said to have failed before they are deleted.
+    pod.metadata.deletion_timestamp = None;
+    pod.status.as_mut().unwrap().phase = Some("Failed".to_owned());
+    fails(&pod, ErrorKind::Unavailable, true, "PreemptionByScheduler", "place");
 }
 
 #[test]

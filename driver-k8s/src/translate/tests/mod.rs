@@ -231,6 +231,15 @@ fn what_kubernetes_cannot_carry_is_named() {
             pod.containers[0].mounts = vec![Mount::host("/a", "/b")];
             pod.containers[0].mounts[0].selinux_relabel = true;
         }),
+        (invalid, "containers[0].mounts[0].target", |pod, _| {
+            pod.containers[0].mounts = vec![Mount::host("/a", "/b:c")];
+        }),
+        (invalid, "containers[0].mounts[1].target", |pod, _| {
+            pod.containers[0].mounts = vec![Mount::host("/a", "/b"), Mount::host("/c", "/b")];
+        }),
+        (invalid, "annotations", |pod, _| {
+            pod.annotations.insert("long".into(), "x".repeat(256 << 10));
+        }),
         (unsupported, "containers[1].security.supplementalGroups", |pod, _| {
             pod.containers.push(ContainerSpec::new("second", "image:1"));
             pod.containers[1].security.supplemental_groups = vec![7];

@@ -44,6 +44,11 @@ impl Kubelets {
                 Ok(())
             });
             if evict {
+                let why = "Taint manager: deleting due to NoExecute taint";
+                let _ = store.edit(Resource::Pods, namespace, pod_name, |pod| {
+                    disrupt(pod, &now, "DeletionByTaintManager", why);
+                    Ok(())
+                });
                 let _ = store.delete(Resource::Pods, namespace, pod_name, &DeleteOptions::default());
             }
         }
@@ -66,19 +71,7 @@ impl Kubelets {
                     return Ok(());
                 }
                 pod["status"]["phase"] = "Failed".into();
-                let condition = json!({
-                    "type": "DisruptionTarget",
-                    "observedGeneration": pod["metadata"]["generation"],
-                    "status": "True",
-                    "lastProbeTime": null,
-                    "lastTransitionTime": now,
-                    "reason": "DeletionByPodGC",
-                    "message": "PodGC: node no longer exists",
-                });
-                match pod["status"]["conditions"].as_array_mut() {
-                    Some(conditions) => conditions.push(condition),
-                    None => pod["status"]["conditions"] = json!([condition]),
-                }
+                disrupt(pod, &now, "DeletionByPodGC", "PodGC: node no longer exists");
                 Ok(())
             });
             let now = DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() };
@@ -113,5 +106,22 @@ impl Kubelets {
             Ok(())
         })?;
         Ok(())
+    }
+}
+
+/// Says in a pod's status who takes it away.
+fn disrupt(pod: &mut Value, now: &str, reason: &str, message: &str) {
+    let condition = json!({
+        "type": "DisruptionTarget",
+        "observedGeneration": pod["metadata"]["generation"],
+        "status": "True",
+        "lastProbeTime": null,
+        "lastTransitionTime": now,
+        "reason": reason,
+        "message": message,
+    });
+    match pod["status"]["conditions"].as_array_mut() {
+        Some(conditions) => conditions.push(condition),
+        None => pod["status"]["conditions"] = json!([condition]),
     }
 }

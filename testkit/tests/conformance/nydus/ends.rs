@@ -14,7 +14,7 @@ use testkit::{
 };
 use wharf::{ErrorKind, Event, ExistingPolicy, ExitCause, PodHandle, PodPhase, RunOptions, StopOptions};
 
-use super::own::{eventually, no_zombies, status};
+use super::own::{no_zombies, status};
 
 cases! { Recovery;
     a_daemon_that_is_killed_is_told_with_its_cause: proves [], needs [PodWithoutContainers, PodEvents];
@@ -62,7 +62,7 @@ async fn of_a_daemon_that_was_killed_nothing_stays(env: &Env) -> Verdict {
     failed(&pod).await?;
     let sockets = [Some(own.api_socket), own.socket];
     let mountpoint = own.mountpoint;
-    eventually(|| {
+    crate::eventually::eventually(|| {
         for socket in sockets.iter().flatten() {
             ensure!(!socket.exists(), "{} is still there", socket.display());
         }
@@ -171,7 +171,7 @@ async fn the_daemons_log_is_traced(env: &Env) -> Verdict {
     let pod = env.bare().await?;
     let pid = status(&pod).await?.pid.ok_or("nobody knows its process")?;
     let line = format!("State machine(pid={pid}): from Ready to Running");
-    eventually(|| {
+    crate::eventually::eventually(|| {
         ensure!(env.traced().contains(&line), "not traced: {line}");
         Ok(())
     })

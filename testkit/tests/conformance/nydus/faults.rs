@@ -124,7 +124,7 @@ async fn a_daemon_that_is_late_or_slow_is_waited_for(env: &Env) -> Verdict {
 async fn a_daemon_that_floods_its_log_is_not_held_up(env: &Env) -> Verdict {
     let pod = run(env, "flood-log").await?;
     ensure!(status(&pod).await?.pid.is_some(), "it does not run");
-    super::own::eventually(|| {
+    crate::eventually::eventually(|| {
         ensure!(env.traced().contains("flood 19999"), "the end of the flood is not traced");
         Ok(())
     })

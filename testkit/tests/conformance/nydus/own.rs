@@ -3,7 +3,6 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     path::PathBuf,
-    time::Duration,
 };
 
 use testkit::{
@@ -16,10 +15,9 @@ use wharf::{
     spec::PodSpec,
 };
 
-use super::holdings::{mounts_below, processes_below, zombies};
+use crate::eventually::eventually;
 
-/// How long what has ended may take to be out of sight.
-const IN_TIME: Duration = Duration::from_secs(10);
+use super::holdings::{mounts_below, processes_below, zombies};
 
 /// A pod with options.
 pub(crate) fn with(env: &Env, change: impl FnOnce(&mut NydusPodOptions)) -> Result<PodSpec, Failure> {
@@ -85,18 +83,4 @@ pub(crate) async fn no_zombies() -> Verdict {
         Ok(())
     })
     .await
-}
-
-/// Tries until it holds.
-pub(crate) async fn eventually(check: impl Fn() -> Verdict) -> Verdict {
-    let deadline = tokio::time::Instant::now() + IN_TIME;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match check() {
-            Err(failure) if tokio::time::Instant::now() >= deadline => return Err(failure),
-            Err(_) => tokio::time::sleep(pause).await,
-            Ok(()) => return Ok(()),
-        }
-        pause = Duration::from_millis(200).min(pause * 2);
-    }
 }

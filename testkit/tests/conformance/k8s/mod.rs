@@ -1,17 +1,43 @@
-//! The Kubernetes driver.
+//! The Kubernetes driver, on the fake cluster and on a real one; and cases of its own on clusters that are broken on purpose.
+
+mod access;
+mod clocks;
+mod create;
+mod ending;
+mod failures;
+mod gone;
+mod input;
+mod outages;
+mod own;
+mod starting;
+mod watches;
 
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use testkit::{
-    conformance::{Connect, Connected, RealSystem, Reconnect, Runtime, state_dir},
+    conformance::{Case, Connect, Connected, RealSystem, Reconnect, Runtime, state_dir},
     engine::{Engine, EngineOptions},
     fake_k8s::{FakeK8s, FakeK8sOptions},
 };
 use wharf::{Driver, Result, k8s::Config};
 
 use crate::{PULLS, holdings::of_engine, unusable};
+
+/// Cases of a cluster that can be broken.
+pub(crate) const ON_THE_FAKE: &[&[Case]] = &[
+    crate::manifest::CASES,
+    create::CASES,
+    ending::CASES,
+    failures::CASES,
+    gone::CASES,
+    access::CASES,
+    outages::CASES,
+    watches::CASES,
+    clocks::CASES,
+    input::CASES,
+];
 
 /// Why nothing passes through the fault proxy, which breaks single calls.
 const ENCRYPTED: &str = "its connections are encrypted";
