@@ -35,7 +35,7 @@
 //! | 2. a watch that closes counts as readiness; errors, bookmarks and 410 are passed over | `faults/a_watch_that_ends_is_no_readiness`, `faults/nothing_is_lost_or_made_up` |
 //! | 3. the first status is taken for that of the main container | `translate`: `a_second_container_is_waited_for_by_name` |
 //! | 4. a create that fails half-way leaves what it made | `faults/a_create_that_is_cut_at_each_request` |
-//! | 5. a removal ends with the missing secret, and leaves the pod | `faults/a_removal_that_is_cut_at_each_request` |
+//! | 5. a removal ends with the missing secret, and leaves the pod | `faults/a_removal_whose_requests_are_lost` |
 //! | 6. no command can be run in a pod that was found again | `recovery/pods_live_on`, `contract/a_pod_of_another_process_is_taken_over` |
 //! | 7. a wait can't be ended, and leaks its task | `cancellation/container_wait`, `exec/a_dropped_session_ends_its_command` |
 //! | 8. users of commands and containers are ignored | `exec` and `security` groups; `translate`: `every_declared_field_is_sent_and_survives` |

@@ -11,12 +11,20 @@ use wharf::{Error, ErrorKind, PodHandle, PodPhase, Result as Told, StopOptions};
 use super::own::{Own, on_its_own, promptly};
 
 on_its_own! { Faults;
-    a_stop_that_is_cut_at_each_request,
-    a_stop_that_is_refused_at_each_request,
+    a_stop_whose_requests_are_lost,
+    a_stop_whose_answers_are_lost,
+    a_stop_that_the_server_has_no_time_for,
+    a_stop_that_the_server_fails_at,
+    a_stop_while_the_server_is_unavailable,
+    a_stop_that_is_done_and_refused,
     a_stop_that_meets_conflicts,
     a_stop_that_is_not_allowed,
-    a_removal_that_is_cut_at_each_request,
-    a_removal_that_is_refused_at_each_request,
+    a_removal_whose_requests_are_lost,
+    a_removal_whose_answers_are_lost,
+    a_removal_that_the_server_has_no_time_for,
+    a_removal_that_the_server_fails_at,
+    a_removal_while_the_server_is_unavailable,
+    a_removal_that_is_done_and_refused,
     a_removal_that_meets_conflicts,
     a_removal_that_is_not_allowed,
 }
@@ -40,42 +48,63 @@ impl End {
     }
 }
 
-async fn a_stop_that_is_cut_at_each_request(own: &Own<'_>) -> Verdict {
-    at_each_request(own, End::Stop, &[cut("*"), cut("*").late()]).await
+async fn a_stop_whose_requests_are_lost(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Stop, cut("*")).await
 }
 
-async fn a_stop_that_is_refused_at_each_request(own: &Own<'_>) -> Verdict {
-    at_each_request(own, End::Stop, &refusals()).await
+async fn a_stop_whose_answers_are_lost(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Stop, cut("*").late()).await
 }
 
-async fn a_removal_that_is_cut_at_each_request(own: &Own<'_>) -> Verdict {
-    at_each_request(own, End::Remove, &[cut("*"), cut("*").late()]).await
+async fn a_stop_that_the_server_has_no_time_for(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Stop, refuse("*", 429, Some(0))).await
 }
 
-async fn a_removal_that_is_refused_at_each_request(own: &Own<'_>) -> Verdict {
-    at_each_request(own, End::Remove, &refusals()).await
+async fn a_stop_that_the_server_fails_at(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Stop, refuse("*", 500, None)).await
 }
 
-fn refusals() -> [Fault; 4] {
-    [
-        refuse("*", 429, Some(0)),
-        refuse("*", 500, None),
-        refuse("*", 503, None).times(2),
-        refuse("*", 503, None).late(),
-    ]
+async fn a_stop_while_the_server_is_unavailable(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Stop, refuse("*", 503, None).times(2)).await
+}
+
+async fn a_stop_that_is_done_and_refused(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Stop, refuse("*", 503, None).late()).await
+}
+
+async fn a_removal_whose_requests_are_lost(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Remove, cut("*")).await
+}
+
+async fn a_removal_whose_answers_are_lost(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Remove, cut("*").late()).await
+}
+
+async fn a_removal_that_the_server_has_no_time_for(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Remove, refuse("*", 429, Some(0))).await
+}
+
+async fn a_removal_that_the_server_fails_at(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Remove, refuse("*", 500, None)).await
+}
+
+async fn a_removal_while_the_server_is_unavailable(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Remove, refuse("*", 503, None).times(2)).await
+}
+
+async fn a_removal_that_is_done_and_refused(own: &Own<'_>) -> Verdict {
+    at_each_request(own, End::Remove, refuse("*", 503, None).late()).await
 }
 
 /// Ends pods, each with a driver that knows nothing yet, until there is no request left that could go wrong.
-async fn at_each_request(own: &Own<'_>, end: End, faults: &[Fault]) -> Verdict {
-    for fault in faults {
-        let mut requests = 0;
-        while ended(own, end, fault.clone().after(requests)).await? {
-            requests += 1;
-            ensure!(requests < MANY, "there is no end of requests");
-        }
-        // The pod is looked at, changed, and followed.
-        ensure!(requests >= 3, "{requests} requests went wrong");
+async fn at_each_request(own: &Own<'_>, end: End, fault: Fault) -> Verdict {
+    let mut requests = 0;
+    while ended(own, end, fault.clone().after(requests)).await? {
+        requests += 1;
+        ensure!(requests < MANY, "there is no end of requests");
     }
+    // The pod is looked at, changed, and followed.
+    ensure!(requests >= 3, "{requests} requests went wrong");
     Ok(())
 }
 

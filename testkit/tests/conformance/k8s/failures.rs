@@ -32,8 +32,9 @@ on_its_own! { Faults;
     a_service_account_that_is_not_there,
 }
 
-/// How soon a run must fail whose pod can't start. Nothing here takes a cluster long.
-const AT_ONCE: Duration = Duration::from_secs(20);
+/// How soon a run must fail whose pod can't start: before its deadline, and before a pod without a node is given up. Nothing
+/// here takes a cluster long, on a machine that has nothing else to do.
+const AT_ONCE: Duration = Duration::from_secs(50);
 
 /// What an error is, as data.
 type Told = (ErrorKind, Option<&'static str>, Option<ObjectKind>);

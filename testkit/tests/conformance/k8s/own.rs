@@ -24,8 +24,9 @@ use crate::{eventually::eventually, unusable};
 /// The namespace of all pods.
 pub(super) const NAMESPACE: &str = "default";
 
-/// How long anything may take here that has to end, on a machine that has other things to do.
-const PROMPT: Duration = Duration::from_secs(40);
+/// How long anything may take here that has to end, on a machine that has other things to do; and all that a client does.
+const PROMPT: Duration = Duration::from_secs(90);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(110);
 
 /// Cases, each on a cluster of its own that must be empty in the end: each function by name.
 macro_rules! on_its_own {
@@ -150,7 +151,7 @@ fn config(kubeconfig: &std::path::Path) -> Config {
 /// Connects.
 pub(super) async fn connect(config: Config) -> Result<Client, Failure> {
     let driver = wharf::k8s::connect(config).await.map_err(unusable)?;
-    Ok(Client::new(driver).with_timeout(Duration::from_secs(60)))
+    Ok(Client::new(driver).with_timeout(CLIENT_TIMEOUT))
 }
 
 /// Fails if it takes long.
