@@ -59,9 +59,9 @@ impl Default for FakeK8sOptions {
 /// A cluster that serves on loopback until it is dropped.
 ///
 /// Accepted without effect: who owns which field (`fieldManager`, so an apply never conflicts and never takes away what an
-/// earlier one gave), finalizers, `Foreground` deletion, which is as `Background`. Objects come without `managedFields`,
-/// but those that were put into the store with them. No
-/// service account token is mounted. Trials (`dryRun`) and protobuf are refused; tables and schemas are not made.
+/// earlier one gave), `Foreground` deletion, which is as `Background`, and finalizers of what goes with its owner. Objects come
+/// without `managedFields`, but those that were put into the store with them. No service account token is mounted. Trials
+/// (`dryRun`) and protobuf are refused; tables and schemas are not made.
 pub struct FakeK8s {
     address: SocketAddr,
     tls: Tls,

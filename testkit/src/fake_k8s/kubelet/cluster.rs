@@ -85,6 +85,15 @@ impl Cluster {
         address.unwrap_or_default()
     }
 
+    /// Whether a node has a kubelet: it is there, and not lost.
+    fn is_heard_of(&self, node: &str) -> bool {
+        let node = self.store.get(Resource::Nodes, "", node);
+        node.is_ok_and(|node| {
+            let mut conditions = node["status"]["conditions"].as_array().into_iter().flatten();
+            !conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "Unknown")
+        })
+    }
+
     /// What severs the streams that begin now.
     pub(super) fn sever_token(&self) -> CancellationToken {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).child_token()
@@ -119,7 +128,7 @@ impl Cluster {
         let uid = text(pod, "uid");
         if event.kind == EventType::Deleted {
             if let Some(run) = self.pod(uid) {
-                run.order(Order::Gone);
+                run.order(Order::Removed);
             }
             return;
         }
@@ -134,7 +143,7 @@ impl Cluster {
         }
         let run = match self.pod(uid) {
             Some(run) => run,
-            None if has_ended || self.store.get(Resource::Nodes, "", node).is_err() => return,
+            None if has_ended || !self.is_heard_of(node) => return,
             None => match self.take_on(pod) {
                 Some(run) => run,
                 None => return,
@@ -179,7 +188,7 @@ impl Cluster {
             let Identity { namespace, name, uid } = &run.identity;
             let now = self.store.get(Resource::Pods, namespace, name);
             if !now.is_ok_and(|pod| text(&pod, "uid") == uid) {
-                run.order(Order::Gone);
+                run.order(Order::Removed);
             }
         }
     }

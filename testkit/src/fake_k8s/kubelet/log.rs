@@ -33,8 +33,12 @@ pub(super) async fn serve(
     let now = run.as_ref().map_or_else(jiff::Timestamp::now, |run| run.cluster.store.clock().now());
     let wanted = LogQuery::parse(query, name, now)?;
     let container = choose(pod, query.get("container"))?;
-    // No node has it yet, or any more: there is nothing to be read.
-    let Some(run) = run else { return Ok(answer(stream::empty().boxed())) };
+    let Some(run) = run else {
+        // No node has it yet, or any more. The kubelet finds out after it has begun to answer.
+        let why =
+            container_id(pod, &container).map(|id| format!("unable to retrieve container logs for {id}"));
+        return Ok(answer(stream::iter(why.map(Bytes::from)).boxed()));
+    };
     let source = source(&run, &container, wanted.previous)?;
     let mut options = LogOptions::default();
     options.follow = wanted.follow;
@@ -71,6 +75,14 @@ fn answer(pieces: stream::BoxStream<'static, Bytes>) -> Response<Body> {
     let mut answer = Response::new(StreamBody::new(frames).boxed_unsync());
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     answer
+}
+
+/// The id that the pod's status has of a container.
+fn container_id(pod: &Value, container: &str) -> Option<String> {
+    let lists = ["containerStatuses", "initContainerStatuses"].into_iter();
+    let mut all = lists.filter_map(|list| pod["status"][list].as_array()).flatten();
+    let status = all.find(|status| status["name"] == container)?;
+    Some(status["containerID"].as_str()?.to_owned())
 }
 
 /// A log, and whose it is.

@@ -35,7 +35,9 @@ pub(super) enum Order {
     Delete {
         grace: Duration,
     },
-    /// It is gone from the API already, or its node is.
+    /// It is gone from the API already. What runs has the time that it had before, or its own.
+    Removed,
+    /// Its node is gone.
     Gone,
 }
 
@@ -45,7 +47,8 @@ impl Order {
             Self::Run => 0,
             Self::End(_) => 1,
             Self::Delete { .. } => 2,
-            Self::Gone => 3,
+            Self::Removed => 3,
+            Self::Gone => 4,
         }
     }
 }
@@ -144,18 +147,31 @@ impl PodRun {
             let order = orders.borrow_and_update().clone();
             match order {
                 Order::Run => {}
-                Order::End(verdict) => self.end(verdict).await,
+                Order::End(verdict) => tokio::select! {
+                    biased;
+                    Ok(()) = orders.changed() => continue,
+                    () = self.end(verdict) => {}
+                },
                 Order::Delete { grace } => {
                     self.publish();
-                    // A shorter grace period, or none at all, comes as a new order.
+                    // A shorter grace period, or that it is gone, comes as a new order.
                     tokio::select! {
                         biased;
                         Ok(()) = orders.changed() => continue,
-                        () = self.kill(grace) => {}
+                        () = self.kill(self.shorten_grace(Some(grace))) => {}
                     }
                     self.finish().await;
                     self.clean_up().await;
                     self.delete();
+                    return;
+                }
+                Order::Removed => {
+                    tokio::select! {
+                        biased;
+                        Ok(()) = orders.changed() => continue,
+                        () = self.kill(self.shorten_grace(None)) => {}
+                    }
+                    self.clean_up().await;
                     return;
                 }
                 Order::Gone => {
@@ -221,7 +237,7 @@ impl PodRun {
         }
         const TO_END: Duration = Duration::from_millis(1150);
         self.cluster.pace.wait(TO_END).await;
-        self.kill(self.grace()).await;
+        self.kill(self.shorten_grace(None)).await;
         self.finish().await;
     }
 
@@ -334,11 +350,23 @@ impl PodRun {
     /// Ends it without its containers having ended.
     async fn end(&self, verdict: Verdict) {
         self.state().verdict = Some(verdict);
-        self.kill(self.grace()).await;
+        self.kill(self.shorten_grace(None)).await;
         self.finish().await;
     }
 
-    /// The time that its containers have between the signal and the kill.
+    /// The time that its containers have from now on, which can only become shorter while the pod ends. Zero is no time that is
+    /// asked for: it means the pod's own, unless there is one by now. It is a second at least. As `calculateEffectiveGracePeriod`
+    /// of the real kubelet has it.
+    fn shorten_grace(&self, asked: Option<Duration>) -> Duration {
+        let asked = asked.filter(|asked| !asked.is_zero());
+        let mut state = self.state();
+        let shortest = state.grace.into_iter().chain(asked).min();
+        let grace = shortest.unwrap_or_else(|| self.grace()).max(Duration::from_secs(1));
+        state.grace = Some(grace);
+        grace
+    }
+
+    /// The time that its containers have between the signal and the kill, by its spec.
     pub(super) fn grace(&self) -> Duration {
         const DEFAULT_GRACE_SECONDS: i64 = 30;
         let seconds = self.spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);

@@ -1,6 +1,7 @@
 //! What a kubelet knows about a pod that it runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
@@ -19,6 +20,8 @@ pub(super) struct PodState {
     pub(super) ip: Option<String>,
     /// How it ended, if something other than its containers ended it.
     pub(super) verdict: Option<Verdict>,
+    /// The time that its containers have to end, once they are to.
+    pub(super) grace: Option<Duration>,
     /// All has ended and the sandbox is gone: the phase may say so.
     pub(super) is_over: bool,
     pub(super) restart_policy: RestartPolicy,
@@ -152,6 +155,7 @@ impl PodState {
             sandbox_ready: false,
             ip: None,
             verdict: None,
+            grace: None,
             is_over: false,
             restart_policy: RestartPolicy::named(spec.restart_policy.as_deref()),
             transitions: BTreeMap::new(),

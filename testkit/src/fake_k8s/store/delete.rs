@@ -34,8 +34,8 @@ pub struct Deleted {
 
 impl Store {
     /// Deletes an object. A pod that a node has gets its grace period first: it carries a deletion timestamp until it is
-    /// deleted again with a grace of zero, which a kubelet does. A namespace goes once all that is in it is gone. Finalizers are
-    /// ignored.
+    /// deleted again with a grace of zero, which a kubelet does. What has finalizers stays until the last of them is taken off.
+    /// A namespace goes once all that is in it is gone.
     ///
     /// # Errors
     /// 404 if it is missing, 409 if it has another uid or version than demanded.
@@ -53,7 +53,7 @@ impl Store {
         match resource {
             Resource::Pods => Ok(state.delete_pod(&key, &object, options, &self.clock())),
             Resource::Namespaces => Ok(state.delete_namespace(&key, &object, options, &self.clock())),
-            _ => Ok(Deleted { object: state.remove(&key, options.propagation), is_gone: true }),
+            _ => Ok(state.delete_plain(&key, &object, options, &self.clock())),
         }
     }
 
@@ -84,6 +84,7 @@ impl State {
                 let seconds = first_grace(pod, options);
                 (seconds, later(now, seconds))
             }
+            Some(0) => return self.let_go(key, pod, options.propagation),
             // A grace period can only be made shorter.
             Some(old) => match options.grace_seconds {
                 Some(seconds) if seconds < old => (seconds.max(0), shortened(pod, old, seconds, now)),
@@ -101,9 +102,49 @@ impl State {
         if seconds > 0 {
             return Deleted { object, is_gone: false };
         }
-        let object = self.remove(key, options.propagation);
+        self.let_go(key, &object, options.propagation)
+    }
+
+    fn delete_plain(
+        &mut self,
+        key: &Key,
+        object: &Arc<Value>,
+        options: &DeleteOptions,
+        clock: &Clock,
+    ) -> Deleted {
+        let is_going = !object["metadata"]["deletionTimestamp"].is_null();
+        if is_going || !has_finalizers(object) {
+            return self.let_go(key, object, options.propagation);
+        }
+        let mut object = Value::clone(object);
+        metadata::set(&mut object, "deletionTimestamp", clock.time());
+        metadata::set(&mut object, "deletionGracePeriodSeconds", 0);
+        Deleted { object: self.put(key.clone(), object), is_gone: false }
+    }
+
+    /// Removes an object whose time is up, unless somebody has to see to it first.
+    fn let_go(&mut self, key: &Key, object: &Arc<Value>, propagation: Propagation) -> Deleted {
+        if has_finalizers(object) {
+            return Deleted { object: Arc::clone(object), is_gone: false };
+        }
+        let object = self.remove(key, propagation);
         self.finish_namespace(&key.namespace);
         Deleted { object, is_gone: true }
+    }
+
+    /// After a change: removes an object that only waited for its last finalizer to be taken off. Whether it did.
+    pub(super) fn let_go_changed(&mut self, key: &Key, changed: &Value) -> bool {
+        let metadata = &changed["metadata"];
+        let is_going = !metadata["deletionTimestamp"].is_null();
+        let is_confirmed = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0;
+        // A namespace waits for what is in it.
+        let goes =
+            is_going && is_confirmed && !has_finalizers(changed) && key.resource != Resource::Namespaces;
+        if goes {
+            self.remove(key, Propagation::Background);
+            self.finish_namespace(&key.namespace);
+        }
+        goes
     }
 
     fn delete_namespace(
@@ -147,6 +188,10 @@ impl State {
         }
         self.remove(&key, Propagation::Background);
     }
+}
+
+fn has_finalizers(object: &Value) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
 }
 
 /// The grace of a first deletion. A pod that no node has, or that has ended, needs none.

@@ -351,3 +351,63 @@ fn history_is_bounded() {
     assert_eq!(history.oldest(), 1);
     assert_eq!(history.after(1).count(), 2);
 }
+
+#[tokio::test]
+async fn who_has_a_finalizer_stays_until_it_is_taken_off() {
+    let store = store();
+    let mut held = pod("a");
+    held["metadata"]["finalizers"] = json!(["x.dev/a", "x.dev/b"]);
+    store.create(Resource::Pods, "default", held).unwrap();
+    let mut watch = store.watch(Resource::Pods, From::Version(store.version()));
+    let keep = |finalizers: Value| {
+        store.patch(Part::Object, Resource::Pods, "default", "a", |pod| {
+            pod["metadata"]["finalizers"] = finalizers;
+            Ok(())
+        })
+    };
+    store.delete(Resource::Pods, "default", "a", &grace(5)).unwrap();
+    let confirmed = store.delete(Resource::Pods, "default", "a", &grace(0)).unwrap();
+    assert!(!confirmed.is_gone);
+    assert_eq!(confirmed.object["metadata"]["deletionGracePeriodSeconds"], 0);
+    assert_eq!(confirmed.object["status"]["phase"], "Running");
+    let again = store.delete(Resource::Pods, "default", "a", &grace(0)).unwrap();
+    assert!(!again.is_gone && again.object == confirmed.object);
+    keep(json!(["x.dev/b"])).unwrap();
+    assert!(store.get(Resource::Pods, "default", "a").is_ok());
+    keep(json!([])).unwrap();
+    assert_eq!(store.get(Resource::Pods, "default", "a").unwrap_err().code, 404);
+    let kinds: Vec<_> = told(&mut watch, 4).await.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["MODIFIED", "MODIFIED", "MODIFIED", "DELETED"]);
+}
+
+#[test]
+fn a_finalizer_that_goes_early_lets_the_node_confirm() {
+    let store = store();
+    let mut held = pod("a");
+    held["metadata"]["finalizers"] = json!(["x.dev/a"]);
+    store.create(Resource::Pods, "default", held).unwrap();
+    store.delete(Resource::Pods, "default", "a", &grace(5)).unwrap();
+    let without = |pod: &mut Value| {
+        pod["metadata"]["finalizers"] = json!([]);
+        Ok(())
+    };
+    store.patch(Part::Object, Resource::Pods, "default", "a", without).unwrap();
+    assert!(store.get(Resource::Pods, "default", "a").is_ok());
+    assert!(store.delete(Resource::Pods, "default", "a", &grace(0)).unwrap().is_gone);
+}
+
+#[test]
+fn a_secret_with_a_finalizer_stays_too() {
+    let store = store();
+    secret(&store, "s", None);
+    let with = |finalizers: Value| {
+        store.patch(Part::Object, Resource::Secrets, "default", "s", |secret| {
+            secret["metadata"]["finalizers"] = finalizers;
+            Ok(())
+        })
+    };
+    with(json!(["x.dev/a"])).unwrap();
+    assert!(!store.delete(Resource::Secrets, "default", "s", &grace(0)).unwrap().is_gone);
+    with(json!([])).unwrap();
+    assert_eq!(store.get(Resource::Secrets, "default", "s").unwrap_err().code, 404);
+}

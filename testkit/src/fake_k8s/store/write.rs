@@ -93,7 +93,8 @@ impl Store {
     }
 
     /// Changes an object in place, as clients do: `change` gets it as it is, atomically. A version or uid that the change sets
-    /// has to be the present one. What is not of the part that is changed stays as it was.
+    /// has to be the present one. What is not of the part that is changed stays as it was. One that is being deleted goes with
+    /// its last finalizer.
     ///
     /// # Errors
     /// 404 if it is missing, 409 for another version or uid, 400 for what is no object then, and those of `change`.
@@ -125,6 +126,9 @@ impl Store {
         metadata::keep(&mut object, &before, "resourceVersion");
         if object == *before {
             return Ok(before);
+        }
+        if state.let_go_changed(&key, &object) {
+            return Ok(Arc::new(object));
         }
         let owners_changed = object["metadata"]["ownerReferences"] != before["metadata"]["ownerReferences"];
         let updated = state.put(key.clone(), object);

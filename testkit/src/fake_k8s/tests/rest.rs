@@ -118,6 +118,47 @@ async fn tokens_and_rights() {
 }
 
 #[tokio::test]
+async fn finalizers_are_added_and_taken_off_one_by_one() {
+    let fake = fake();
+    let mut held = pod("a");
+    held["metadata"]["finalizers"] = json!(["x.dev/a"]);
+    ask(&fake, "POST", PODS, Some(held)).await;
+    let path = format!("{PODS}/a");
+    let patch = async |metadata: Value| {
+        let asked = Ask {
+            method: "PATCH",
+            path: &path,
+            content_type: "application/strategic-merge-patch+json",
+            body: Some(json!({"metadata": metadata})),
+            token: Some(fake.token()),
+        };
+        send(&fake, asked).await
+    };
+    let unqualified = patch(json!({"finalizers": ["b c"]})).await;
+    assert_eq!(unqualified.status, 422, "{}", unqualified.text);
+    let added = patch(json!({"finalizers": ["x.dev/b"]})).await;
+    assert_eq!(added.json()["metadata"]["finalizers"], json!(["x.dev/a", "x.dev/b"]));
+    // No node has it, so it is gone but for those.
+    let going = ask(&fake, "DELETE", &path, None).await;
+    assert_eq!(going.json()["metadata"]["deletionGracePeriodSeconds"], 0);
+    let late = patch(json!({"finalizers": ["x.dev/c"]})).await;
+    assert_eq!(
+        (late.status, late.json()["message"].as_str().unwrap()),
+        (
+            422,
+            "Pod \"a\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being \
+             deleted, found new finalizers []string{\"x.dev/c\"}"
+        )
+    );
+    let mine = json!({"$deleteFromPrimitiveList/finalizers": ["x.dev/b"]});
+    assert_eq!(patch(mine).await.json()["metadata"]["finalizers"], json!(["x.dev/a"]));
+    let others =
+        json!({"uid": going.json()["metadata"]["uid"], "$deleteFromPrimitiveList/finalizers": ["x.dev/a"]});
+    assert_eq!(patch(others).await.status, 200);
+    assert_eq!(ask(&fake, "GET", &path, None).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_lease_is_replaced_only_by_who_knows_it() {
     let fake = fake();
     let path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l";

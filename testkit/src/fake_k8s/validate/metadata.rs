@@ -1,4 +1,4 @@
-//! Names, labels, annotations and owners.
+//! Names, labels, annotations, finalizers and owners.
 
 use serde_json::Value;
 
@@ -14,6 +14,11 @@ pub(super) fn check(resource: Resource, object: &Value, problems: &mut Problems)
     check_name(resource, metadata, problems);
     check_labels(&metadata["labels"], problems);
     check_annotations(&metadata["annotations"], problems);
+    for finalizer in metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if let Some(why) = names::qualified(finalizer) {
+            problems.invalid_text("metadata.finalizers", finalizer, why);
+        }
+    }
     for (path, owner) in items(metadata, "metadata", "ownerReferences") {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if text(owner, field).is_empty() {

@@ -8,6 +8,7 @@ use crate::fake_k8s::store::Resource;
 const IMMUTABLE: &str = "field is immutable";
 
 pub(super) fn check(resource: Resource, object: &Value, old: &Value, problems: &mut Problems) {
+    finalizers(object, old, problems);
     match resource {
         Resource::Pods => pod(object, old, problems),
         Resource::Secrets => {
@@ -18,6 +19,23 @@ pub(super) fn check(resource: Resource, object: &Value, old: &Value, problems: &
         }
         Resource::ConfigMaps => data(object, old, problems),
         _ => {}
+    }
+}
+
+/// Nobody new can hold up what is being deleted.
+fn finalizers(object: &Value, old: &Value, problems: &mut Problems) {
+    if old["metadata"]["deletionTimestamp"].is_null() {
+        return;
+    }
+    let list = |object: &Value| object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    let before = list(old);
+    let new: Vec<_> = list(object).iter().filter(|one| !before.contains(one)).map(Value::to_string).collect();
+    if !new.is_empty() {
+        let why = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            new.join(", ")
+        );
+        problems.forbidden("metadata.finalizers", &why);
     }
 }
 

@@ -90,6 +90,79 @@ async fn deadline_and_eviction_say_who_ended_it() {
     bench.finish().await;
 }
 
+const IGNORES_TERM: &str = "trap '' TERM; while :; do sleep 0.1; done";
+
+fn with_grace(seconds: i64) -> Value {
+    let mut spec = script(IGNORES_TERM);
+    spec["terminationGracePeriodSeconds"] = seconds.into();
+    spec
+}
+
+#[tokio::test]
+async fn a_shorter_grace_is_heard_while_a_pod_ends() {
+    let bench = Bench::new().await;
+    bench.create("a", with_grace(600));
+    bench.until_phase("a", "Running").await;
+    let change = |change: fn(&mut Value)| {
+        let changed = bench.store.patch(Part::Object, Resource::Pods, "default", "a", |pod| {
+            change(pod);
+            Ok(())
+        });
+        changed.unwrap();
+    };
+    change(|pod| {
+        pod["spec"]["activeDeadlineSeconds"] = 1.into();
+        pod["metadata"]["finalizers"] = json!(["x.dev/held"]);
+    });
+    bench.delete("a", Some(300));
+    // Longer is not heard: neither by the server nor by the kubelet.
+    bench.delete("a", Some(600));
+    assert_eq!(bench.pod("a")["metadata"]["deletionGracePeriodSeconds"], 300);
+    bench.delete("a", Some(1));
+    let confirmed = |pod: &Value| pod["metadata"]["deletionGracePeriodSeconds"] == 0;
+    let pod = bench.until("a", "confirmed", confirmed).await;
+    assert_eq!(pod["status"]["phase"], "Failed");
+    assert_eq!(pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"], 137);
+    bench.until_empty().await;
+    change(|pod| pod["metadata"]["finalizers"] = json!([]));
+    assert_eq!(bench.store.get(Resource::Pods, "default", "a").unwrap_err().code, 404);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_by_force_has_its_time_all_the_same() {
+    let bench = Bench::new().await;
+    bench.create("a", with_grace(2));
+    bench.until_phase("a", "Running").await;
+    let deleted = tokio::time::Instant::now();
+    bench.delete("a", Some(0));
+    assert_eq!(bench.store.get(Resource::Pods, "default", "a").unwrap_err().code, 404);
+    bench.until_empty().await;
+    assert!(deleted.elapsed() >= Duration::from_secs(2), "{:?}", deleted.elapsed());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_ends_on_a_lost_node_is_not_told() {
+    let bench = Bench::new().await;
+    bench.create("a", with_grace(1));
+    let node = bench.until_phase("a", "Running").await["spec"]["nodeName"].as_str().unwrap().to_owned();
+    bench.kubelets.lose_node(&node, false).unwrap();
+    bench.until_empty().await;
+    bench.delete("a", Some(1));
+    // A change makes nobody run it anew.
+    let marked = bench.store.patch(Part::Object, Resource::Pods, "default", "a", |pod| {
+        pod["metadata"]["annotations"] = json!({"x": "y"});
+        Ok(())
+    });
+    marked.unwrap();
+    bench.until("a", "change", |pod| pod["metadata"]["annotations"]["x"] == "y").await;
+    bench.until_empty().await;
+    assert_eq!(bench.pod("a")["status"]["phase"], "Running");
+    bench.delete("a", Some(0));
+    bench.finish().await;
+}
+
 #[tokio::test]
 async fn readiness_is_asked_for() {
     let bench = Bench::new().await;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{KubeletOptions, Kubelets};
 use crate::engine::{Engine, EngineOptions, HOST_IMAGE, Isolation};
 use crate::fake_k8s::Clock;
-use crate::fake_k8s::store::{DeleteOptions, Event, From, Resource, Store, Watch};
+use crate::fake_k8s::store::{DeleteOptions, Event, From, Part, Resource, Store, Watch};
 
 const LONG: Duration = Duration::from_secs(60);
 
