@@ -86,17 +86,42 @@ impl<K: Clone + DeserializeOwned> Api<K> {
         name: &str,
         patch: &B,
     ) -> Result<K, Refusal> {
+        self.patch_as(cx, name, "application/merge-patch+json", patch).await
+    }
+
+    /// The same by Kubernetes' own rules: what lists hold, such as finalizers, is added to them, or taken out.
+    pub(crate) async fn patch_lists<B: Serialize>(
+        &self,
+        cx: &Context,
+        name: &str,
+        patch: &B,
+    ) -> Result<K, Refusal> {
+        self.patch_as(cx, name, "application/strategic-merge-patch+json", patch).await
+    }
+
+    async fn patch_as<B: Serialize>(
+        &self,
+        cx: &Context,
+        name: &str,
+        media_type: &str,
+        patch: &B,
+    ) -> Result<K, Refusal> {
         let target = format!("{}/{name}?fieldManager={MANAGER}", self.requests.url_path);
-        let request =
-            Request::patch(target).header(CONTENT_TYPE, "application/merge-patch+json").body(json(patch)?);
+        let request = Request::patch(target).header(CONTENT_TYPE, media_type).body(json(patch)?);
         self.call(cx, request.map_err(request::Error::BuildRequest)).await
     }
 
-    /// Begins to delete an object.
-    pub(crate) async fn delete(&self, cx: &Context, name: &str, how: &DeleteParams) -> Result<(), Refusal> {
-        // The object as it is now, or a status once it is gone.
-        let _: serde_json::Value = self.client.call(cx, &built(self.requests.delete(name, how))?).await?;
-        Ok(())
+    /// Begins to delete an object: how it is then, or was last, where the server says that.
+    pub(crate) async fn delete(
+        &self,
+        cx: &Context,
+        name: &str,
+        how: &DeleteParams,
+    ) -> Result<Option<K>, Refusal> {
+        let answer: serde_json::Value =
+            self.client.call(cx, &built(self.requests.delete(name, how))?).boxed().await?;
+        // Of most sorts it is a status.
+        Ok(serde_json::from_value(answer).ok())
     }
 
     /// One page of a list, or the whole.

@@ -10,8 +10,17 @@
 //!   command, missing config map, and no node that fits after [`K8sPodOptions::unschedulable_limit`]. The pod and its secret are
 //!   gone then.
 //! - *Permissions* are asked for before the first pod is made, and what is missing is named.
-//! - *Stopping* is emulated: Kubernetes only knows deleting. The pod gets an active deadline of one second, so that its
-//!   containers are ended with the pod's own grace period, and it can still be read. See `stop`.
+//! - *Stopping* is emulated: Kubernetes only knows deleting. A pod whose own grace period
+//!   ([`K8sPodOptions::termination_grace_period_seconds`], 30 s unless said) is at least what is granted gets an active deadline of
+//!   one second: its containers get their signal, and it stays with its logs. What still runs when less than that has passed,
+//!   what is killed at once, and what is granted more is deleted, with a finalizer that keeps its object: it can be read as
+//!   before, but its logs go with its containers. Grace is whole seconds, rounded up, and one at least: a stop at once takes a
+//!   second where a container ignores its signal. A pod whose node is lost can't be stopped; that is told as soon as the cluster
+//!   knows.
+//! - *Removing* kills within a second, and waits for the node to confirm it. A node that is lost, or that has not confirmed it
+//!   after 55 s, is not waited for: the pod is deleted by force, and what runs there may go on for a while.
+//! - *A pod that wharf stopped* and that somebody else deletes stays until wharf removes it, if it has the finalizer
+//!   `wharf.dev/stopped`.
 //! - *Commands* go over the pod's `exec` subresource as a WebSocket. Environment, working directory and user travel over their
 //!   input, by the toolbox or a POSIX shell in the container: URLs of commands are in audit logs. Without either, a command that
 //!   needs none of these runs, but can't be signalled.
@@ -52,12 +61,15 @@ mod api;
 mod cache;
 mod capabilities;
 mod client;
+#[cfg(test)]
+mod cluster;
 mod config;
 mod container;
 mod copy;
 mod create;
 mod driver;
 mod emulation;
+mod ending;
 mod error;
 mod events;
 mod exec;

@@ -1,25 +1,44 @@
 //! Removing pods: the pod, then its secret. Any part may be gone already.
+//!
+//! A pod is deleted with the shortest grace period that a kubelet honours, a second, and it is waited for its node to confirm
+//! that nothing runs any more. The server lets a pod go at once that has ended or that no node has taken. What a stop has held is
+//! let go after that, when nobody can hold it anew.
 
 use std::time::Duration;
 
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::api::{DeleteParams, Preconditions};
+use kube::api::DeleteParams;
 use runtime_core::{Context, Error, ErrorKind, Leftover, ObjectKind, PodId, Result};
-use tokio::time::sleep;
+use tokio::time::Instant;
 
 use crate::{
     api::Api,
-    cache::Seen,
     create::has_mark,
     driver::K8sDriver,
+    ending::{self, Heard, LOOK, MAX_STEPS, NODE_LAG, hear, is_held},
     id::{PodKey, is_name},
     persist::persist,
     translate::{kept::Kept, names, status},
 };
 
-/// How often the server itself is asked whether a pod has gone, beside the watch.
-const LOOK: Duration = Duration::from_secs(2);
+/// How long a node may take to confirm the end of a pod, whatever the cluster says of it. A node that is silent is given up by
+/// clusters after 50 s, unless they are told otherwise.
+const UNCONFIRMED: Duration = Duration::from_secs(55);
+
+/// How long containers have between the signal and the kill, in seconds.
+const GRACE_SECONDS: u32 = 1;
+
+/// What is to be done next to remove a pod.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// It is to be deleted, with this grace period in seconds.
+    Delete(u32),
+    /// It is no longer to be held.
+    Release,
+    /// Nothing: others let it go.
+    Wait,
+}
 
 impl K8sDriver {
     /// Removes a pod. Its containers are killed.
@@ -32,15 +51,49 @@ impl K8sDriver {
 
     /// Removes this life of a pod, and waits until it is gone.
     pub(crate) async fn remove_life(&self, cx: &Context, key: &PodKey) -> Result<()> {
-        persist(cx, || async {
-            let pods = self.pods_in(&key.namespace);
-            match self.pod_of(cx, key).await? {
-                Some(pod) => self.remove_found(cx, &pods, key, &pod).boxed().await,
-                // Its secret is its own, and goes with it.
-                None => Ok(()),
+        let began = Instant::now();
+        let mut following = self.cache(&key.namespace).follow(&key.name);
+        let (mut last, mut is_unconfirmed) = (None, false);
+        loop {
+            let now = persist(cx, || self.remove_as_is(cx, key, is_unconfirmed)).boxed().await?;
+            let has_gone = now.is_none();
+            last = now.or(last);
+            // It was gone before: its secret is its own, and goes with it.
+            let Some(pod) = &last else { return Ok(()) };
+            following.since(pod);
+            match hear(cx, &mut following, &key.uid, LOOK).await? {
+                Heard::Gone => break,
+                // The watch is away, or late: nobody is held up by that.
+                Heard::There(_) | Heard::Nothing if has_gone => break,
+                Heard::There(_) | Heard::Nothing => {}
             }
-        })
-        .await
+            is_unconfirmed = match began.elapsed() {
+                time if time >= UNCONFIRMED => true,
+                time if time >= NODE_LAG => self.lost_node(cx, pod).await.is_some(),
+                _ => false,
+            };
+        }
+        match last.as_ref().and_then(|pod| Kept::of(pod)?.secret) {
+            Some(secret) => persist(cx, || self.remove_secret(cx, &key.namespace, &secret)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Does what is to be done now, until there is only waiting left: how the pod is then, or `None` if it has gone.
+    async fn remove_as_is(&self, cx: &Context, key: &PodKey, is_unconfirmed: bool) -> Result<Option<Pod>> {
+        let Some(mut pod) = self.pod_of(cx, key).await? else { return Ok(None) };
+        for _ in 0..MAX_STEPS {
+            let changed = match next_step(&pod, is_unconfirmed) {
+                Step::Wait => return Ok(Some(pod)),
+                Step::Delete(seconds) => self.delete_life(cx, key, seconds).await?,
+                Step::Release => self.change_life(cx, key, &ending::release(&key.uid)).await?,
+            };
+            match changed {
+                Some(now) => pod = now,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(pod))
     }
 
     /// Removes what the create of this mark has made, as far as it came.
@@ -52,49 +105,13 @@ impl K8sDriver {
         mark: &str,
         secret: Option<&str>,
     ) -> Result<()> {
-        persist(cx, || async {
-            let pods = self.pods_in(namespace);
-            if let Some(pod) = pods.find(cx, name).await?.filter(|pod| has_mark(pod, mark)) {
-                self.remove_found(cx, &pods, &status::key(&pod), &pod).boxed().await?;
-            }
-            match secret {
-                Some(secret) => self.remove_secret(cx, namespace, secret).await,
-                None => Ok(()),
-            }
-        })
-        .await
-    }
-
-    async fn remove_found(&self, cx: &Context, pods: &Api<Pod>, key: &PodKey, pod: &Pod) -> Result<()> {
-        let mut following = self.cache(&key.namespace).follow(&key.name);
-        following.since(pod);
-        // At once: what is removed is killed.
-        let how = DeleteParams::default()
-            .grace_period(0)
-            .preconditions(Preconditions { uid: Some(key.uid.clone()), resource_version: None });
-        match pods.delete(cx, &key.name, &how).await {
-            Ok(()) => {}
-            // Another life has the name, or nobody: this one has gone.
-            Err(refusal) if refusal.is_not_found() || refusal.is_conflict() => {}
-            Err(refusal) => return Err(refusal.into()),
+        let pods = self.pods_in(namespace);
+        let found = persist(cx, || async { Ok(pods.find(cx, name).await?) }).boxed().await?;
+        if let Some(pod) = found.filter(|pod| has_mark(pod, mark)) {
+            self.remove_life(cx, &status::key(&pod)).boxed().await?;
         }
-        loop {
-            tokio::select! {
-                seen = following.next(cx, &key.uid) => match seen {
-                    Ok(Seen::Gone(_)) => break,
-                    Ok(Seen::There(_)) => {}
-                    // Without a watch it is asked for below.
-                    Err(error) if error.kind() == ErrorKind::PermissionDenied => sleep(LOOK).await,
-                    Err(error) => return Err(error),
-                },
-                () = sleep(LOOK) => {}
-            }
-            if self.pod_of(cx, key).await?.is_none() {
-                break;
-            }
-        }
-        match Kept::of(pod).and_then(|kept| kept.secret) {
-            Some(secret) => self.remove_secret(cx, &key.namespace, &secret).await,
+        match secret {
+            Some(secret) => persist(cx, || self.remove_secret(cx, namespace, secret)).await,
             None => Ok(()),
         }
     }
@@ -147,3 +164,17 @@ impl K8sDriver {
         }
     }
 }
+
+fn next_step(pod: &Pod, is_unconfirmed: bool) -> Step {
+    match ending::deletion_grace(pod) {
+        None => Step::Delete(GRACE_SECONDS),
+        Some(seconds) if seconds > u64::from(GRACE_SECONDS) => Step::Delete(GRACE_SECONDS),
+        Some(_) if is_held(pod) => Step::Release,
+        // Without asking the node.
+        Some(seconds) if seconds > 0 && is_unconfirmed => Step::Delete(0),
+        Some(_) => Step::Wait,
+    }
+}
+
+#[cfg(test)]
+mod tests;

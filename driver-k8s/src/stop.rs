@@ -1,96 +1,176 @@
 //! Stopping pods, so that they can still be read.
 //!
-//! Kubernetes deletes what it stops. What it keeps is a pod whose time is up: `activeDeadlineSeconds` may be set on a running
-//! pod, and the kubelet then ends its containers with the pod's own grace period, fails the pod with the reason
-//! `DeadlineExceeded`, and keeps it with its logs. So that is what a stop does, with a mark by which such an end is told from a
-//! deadline that somebody else set.
+//! Kubernetes deletes what it stops. There are two ways around that, and both leave a mark by which such an end is told from
+//! others:
 //!
-//! The grace period is the pod's, from when it was made: 30 s, or what its
-//! [options](crate::K8sPodOptions::termination_grace_period_seconds) say. A stop that grants more is refused; one that grants
-//! less may take as long as the pod's.
+//! - *A deadline.* `activeDeadlineSeconds` may be set on a running pod. The kubelet then ends its containers with the pod's own
+//!   grace period, fails the pod with the reason `DeadlineExceeded`, and keeps it with its logs.
+//! - *A finalizer.* A pod that has one is deleted, with whatever grace period, but its object stays with its last status until
+//!   the finalizer is taken off, which is what a removal does. Its containers go, and their logs with them.
+//!
+//! A pod that is to have less time than its own, or just that, gets the deadline first, so that all is kept of one that listens
+//! to its signal. When the time is up that was granted, or if that is more than the pod's own, it is deleted. A grace period
+//! that is running can be made shorter by deleting again, so a stop in a hurry overtakes a patient one; no more than what was
+//! granted first can be had.
+//!
+//! What is to be done is decided by how the pod is, whoever began to stop it: a stop that was cut anywhere is done again from
+//! there.
+
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use runtime_core::{Context, Error, PodId, Result, StopOptions};
-use serde_json::json;
+use runtime_core::{Context, Error, ErrorKind, PodId, Result, StopOptions};
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::{
-    cache::Seen, driver::K8sDriver, id::PodKey, persist::persist, translate::kept::STOPPED, wait::has_ended,
+    driver::K8sDriver,
+    ending::{self, Heard, MAX_STEPS, NODE_LAG, hear, is_going, is_held},
+    id::PodKey,
+    persist::persist,
+    translate::kept::{STOPPED, is_stopped},
+    wait::has_ended,
 };
 
 /// What Kubernetes gives a pod that says nothing.
 const DEFAULT_GRACE_SECONDS: i64 = 30;
 
+/// The shortest deadline that there is.
+const SHORTEST_DEADLINE_SECONDS: i64 = 1;
+
+/// What is to be done next to stop a pod.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// Nothing: it has ended.
+    Done,
+    /// Its time is to be up.
+    Expire,
+    /// It is to stay when it is deleted.
+    Hold,
+    /// It is to be deleted, with this grace period in seconds.
+    Delete(u32),
+    /// Nothing before the time has passed that was granted.
+    Wait,
+    /// Nothing: the cluster ends it in time.
+    Trust,
+}
+
 impl K8sDriver {
     pub(crate) async fn stop_pod(&self, cx: &Context, id: &PodId, options: &StopOptions) -> Result<()> {
         let Ok(key) = PodKey::parse(id) else { return Ok(()) };
-        let pods = self.pods_in(&key.namespace);
+        let (began, grace) = (Instant::now(), options.grace_period);
         let mut following = self.cache(&key.namespace).follow(&key.name);
-        let patched = persist(cx, || async {
-            let Some(pod) = self.pod_of(cx, &key).await?.filter(|pod| !has_ended(pod)) else {
-                return Ok(None);
-            };
-            check_grace(&pod, options)?;
-            let now = jiff::Timestamp::now().to_string();
-            let patch = json!({
-                "metadata": {"uid": key.uid, "annotations": {STOPPED: now}},
-                "spec": {"activeDeadlineSeconds": 1},
-            });
-            match pods.patch(cx, &key.name, &patch).await {
-                Ok(pod) => Ok(Some(pod)),
-                Err(refusal) if refusal.is_not_found() => Ok(None),
-                // It is another life's name by now, or somebody has changed it: the next look tells.
-                Err(refusal) => Err(refusal.into()),
+        while let Some((pod, step)) = persist(cx, || self.stop_as_is(cx, &key, grace, began)).await? {
+            let overdue = began.elapsed().saturating_sub(grace);
+            if overdue >= NODE_LAG
+                && let Some(node) = self.lost_node(cx, &pod).await
+            {
+                return Err(lost(&node));
             }
-        })
-        .await?;
-        let Some(mut pod) = patched.map(std::sync::Arc::new) else { return Ok(()) };
-        following.since(&pod);
-        while !has_ended(&pod) && has_node(&pod) {
-            match following.next(cx, &key.uid).await? {
-                Seen::There(now) => pod = now,
-                Seen::Gone(_) => return Ok(()),
+            following.since(&pod);
+            loop {
+                let due = if step == Step::Wait { grace } else { grace.saturating_add(NODE_LAG) };
+                let left = due.saturating_sub(began.elapsed());
+                let patience = if left.is_zero() { NODE_LAG } else { left };
+                match hear(cx, &mut following, &key.uid, patience).await? {
+                    Heard::Gone => return Ok(()),
+                    Heard::There(pod) if has_ended(&pod) => return Ok(()),
+                    // What others do to it may change what there is to do.
+                    Heard::There(pod) if next_step(&pod, grace, began.elapsed()) == step => {}
+                    Heard::There(_) | Heard::Nothing => break,
+                }
             }
         }
         Ok(())
     }
-}
 
-/// One that no node has taken yet runs nothing; it ends when one does.
-fn has_node(pod: &Pod) -> bool {
-    pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
-}
-
-fn check_grace(pod: &Pod, options: &StopOptions) -> Result<()> {
-    let own = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
-    let own = own.unwrap_or(DEFAULT_GRACE_SECONDS);
-    if options.grace_period.as_millis() <= u128::try_from(own).unwrap_or_default() * 1000 {
-        return Ok(());
+    /// Does what is to be done now, until there is only waiting left: how the pod is then. `None`: it has ended, or gone.
+    async fn stop_as_is(
+        &self,
+        cx: &Context,
+        key: &PodKey,
+        grace: Duration,
+        began: Instant,
+    ) -> Result<Option<(Pod, Step)>> {
+        let Some(mut pod) = self.pod_of(cx, key).await? else { return Ok(None) };
+        for _ in 0..MAX_STEPS {
+            let step = next_step(&pod, grace, began.elapsed());
+            let changed = match step {
+                Step::Done => return Ok(None),
+                Step::Wait | Step::Trust => return Ok(Some((pod, step))),
+                Step::Expire => self.change_life(cx, key, &expire(&key.uid)).await,
+                Step::Hold => self.change_life(cx, key, &ending::hold(&key.uid)).await,
+                Step::Delete(seconds) => self.delete_life(cx, key, seconds).await,
+            };
+            pod = match changed {
+                Ok(Some(pod)) => pod,
+                Ok(None) => return Ok(None),
+                // Nothing new can hold what somebody has begun to delete meanwhile.
+                Err(refusal) if refusal.code == Some(422) => match self.pod_of(cx, key).await? {
+                    Some(pod) if is_going(&pod) => pod,
+                    Some(_) => return Err(refusal.into()),
+                    None => return Ok(None),
+                },
+                Err(refusal) => return Err(refusal.into()),
+            };
+        }
+        Err(Error::new(ErrorKind::Protocol, "the server does not do with the pod what it says"))
     }
-    let message = format!("the pod was made with {own} s, which Kubernetes can't lengthen");
-    Err(Error::invalid("gracePeriod", message))
+}
+
+fn next_step(pod: &Pod, grace: Duration, elapsed: Duration) -> Step {
+    if has_ended(pod) {
+        return Step::Done;
+    }
+    let left = grace.saturating_sub(elapsed);
+    match grace_in_force(pod) {
+        None if !left.is_zero() && has_begun(pod) && grace <= Duration::from_secs(own_grace(pod)) => {
+            Step::Expire
+        }
+        Some(seconds) if seconds <= u64::from(whole_seconds(grace)) => Step::Trust,
+        Some(_) if !left.is_zero() => Step::Wait,
+        _ if is_going(pod) || is_held(pod) => Step::Delete(whole_seconds(left)),
+        _ => Step::Hold,
+    }
+}
+
+/// The change that ends a pod.
+fn expire(uid: &str) -> Value {
+    let now = jiff::Timestamp::now().to_string();
+    json!({
+        "metadata": {"uid": uid, "annotations": {STOPPED: now}},
+        "spec": {"activeDeadlineSeconds": SHORTEST_DEADLINE_SECONDS},
+    })
+}
+
+/// The grace period in seconds with which a pod is being ended; `None` if it isn't.
+fn grace_in_force(pod: &Pod) -> Option<u64> {
+    let deadline = pod.spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
+    let is_expiring = is_stopped(pod) && deadline == Some(SHORTEST_DEADLINE_SECONDS);
+    ending::deletion_grace(pod).or(is_expiring.then(|| own_grace(pod)))
+}
+
+/// The grace period that a pod was made with, in seconds.
+fn own_grace(pod: &Pod) -> u64 {
+    let own = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
+    u64::try_from(own.unwrap_or(DEFAULT_GRACE_SECONDS)).unwrap_or_default()
+}
+
+/// Whether a kubelet has taken a pod on. A deadline counts from then, and would let one begin that has not.
+fn has_begun(pod: &Pod) -> bool {
+    pod.status.as_ref().is_some_and(|status| status.start_time.is_some())
+}
+
+/// A grace period as Kubernetes has them: whole seconds, none too short. Zero would be a deletion by force, which nobody waits for.
+fn whole_seconds(grace: Duration) -> u32 {
+    let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
+}
+
+fn lost(node: &str) -> Error {
+    let message = format!("the cluster does not hear of node {node:?}: what runs there can't be stopped");
+    Error::new(ErrorKind::Unavailable, message).transient()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use k8s_openapi::api::core::v1::PodSpec;
-
-    use super::*;
-
-    #[test]
-    fn no_more_time_than_the_pod_was_made_with() {
-        let pod = |seconds| Pod {
-            spec: Some(PodSpec { termination_grace_period_seconds: seconds, ..PodSpec::default() }),
-            ..Pod::default()
-        };
-        let after = |seconds| StopOptions::after(Duration::from_secs(seconds));
-        for (own, asked, fits) in
-            [(None, 30, true), (None, 31, false), (Some(5), 5, true), (Some(5), 6, false), (Some(5), 0, true)]
-        {
-            let checked = check_grace(&pod(own), &after(asked));
-            assert_eq!(checked.is_ok(), fits, "{own:?} {asked}");
-            assert!(checked.err().is_none_or(|error| error.field() == Some("gracePeriod")));
-        }
-    }
-}
+mod tests;

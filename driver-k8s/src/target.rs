@@ -6,9 +6,10 @@ use runtime_core::{Context, Error, ErrorKind, Object, Result};
 use crate::{
     api::Api,
     driver::K8sDriver,
+    ending,
     error::Refusal,
     id::{ContainerKey, PodKey},
-    translate::{TOOLBOX_NAME, kept::Kept},
+    translate::{TOOLBOX_NAME, kept::Kept, status},
 };
 
 /// A container of a pod, as both are now.
@@ -72,13 +73,13 @@ impl Target {
 
     /// Whether the pod has ended, so that nothing in it will start any more.
     pub(crate) fn pod_has_ended(&self) -> bool {
-        has_ended(&self.pod)
+        status::is_over(&self.pod)
     }
-}
 
-fn has_ended(pod: &core::Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
+    /// Whether the pod is kept although it was deleted, and has ended.
+    pub(crate) fn pod_was_deleted(&self) -> bool {
+        self.pod_has_ended() && ending::is_going(&self.pod)
+    }
 }
 
 impl K8sDriver {

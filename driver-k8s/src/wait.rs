@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use runtime_core::{Context, ExitCause, ExitStatus, PodPhase, Result, WaitFor};
+use runtime_core::{Context, ExitCause, ExitStatus, Result, WaitFor};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -83,8 +83,7 @@ pub(crate) async fn for_exit(
 
 /// Whether nothing of a pod runs any more.
 pub(crate) fn has_ended(pod: &Pod) -> bool {
-    let phase = status::pod_phase(pod);
-    let is_over = matches!(phase, PodPhase::Succeeded | PodPhase::Failed | PodPhase::Stopped);
     let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    is_over && statuses.into_iter().all(|one| one.state.as_ref().is_none_or(|state| state.running.is_none()))
+    let mut states = statuses.filter_map(|one| one.state.as_ref());
+    status::is_over(pod) && states.all(|state| state.running.is_none())
 }

@@ -128,6 +128,8 @@ impl Cluster {
             _ => {
                 let Some(mut gone) = self.objects.remove(object) else { return missing() };
                 gone["metadata"]["resourceVersion"] = version;
+                gone["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+                gone["metadata"]["deletionGracePeriodSeconds"] = json!(0);
                 if object.starts_with("pods/") {
                     self.tell("DELETED", &gone);
                 }

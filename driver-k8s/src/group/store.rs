@@ -120,7 +120,7 @@ impl<K: Carrier> GroupStore for ObjectStore<K> {
     async fn delete(&self, cx: &Context, group: &str, executor: &str, version: &Version) -> Result<bool> {
         let how = DeleteParams::default().preconditions(expected(version)?);
         match self.leases.delete(cx, &names::lease(group, executor), &how).await {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(refusal) if is_another(&refusal) => Ok(false),
             Err(refusal) => Err(refusal.into()),
         }

@@ -103,7 +103,7 @@ impl Reader {
                         self.position.note(line.timestamp);
                         return Some(Ok(line));
                     }
-                    Err(error) => return Some(Err(error)),
+                    Err(error) => return Some(Err(self.explained(error).await)),
                 }
             }
             if self.stage == Stage::Over {
@@ -119,6 +119,17 @@ impl Reader {
     fn is_wanted(&mut self, line: &LogLine) -> bool {
         // Servers take whole seconds.
         self.options.since.is_none_or(|since| line.timestamp >= since) && !self.had.line(line.timestamp)
+    }
+
+    /// A kubelet that has no log says so in its place, without a code: it may be that the log went with its container.
+    async fn explained(&mut self, error: Error) -> Error {
+        match self.driver.find_target(&self.cx, &self.key).await {
+            Ok(Some(target)) if target.pod_was_deleted() => {
+                let message = "the pod was deleted when it was stopped, and its logs with it";
+                Error::new(ErrorKind::NotFound, message).with_source(error)
+            }
+            _ => error,
+        }
     }
 
     async fn step(&mut self) -> Result<()> {

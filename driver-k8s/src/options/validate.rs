@@ -9,7 +9,10 @@ use runtime_core::{
 };
 
 use super::{K8sContainerOptions, K8sPodOptions, Toolbox};
-use crate::{strict, translate};
+use crate::{
+    strict,
+    translate::{self, kept::HELD},
+};
 
 impl K8sPodOptions {
     /// Checks the options against their spec.
@@ -42,6 +45,12 @@ impl K8sPodOptions {
             if let Some(text) = text {
                 name::validate_subdomain(text).map_err(|error| Error::invalid(field, error))?;
             }
+        }
+        if let Some(index) = self.finalizers.iter().position(|finalizer| finalizer == HELD) {
+            return Err(Error::invalid(
+                format!("finalizers[{index}]"),
+                "is what wharf holds stopped pods by",
+            ));
         }
         if self.active_deadline_seconds == Some(0) {
             return Err(Error::invalid("activeDeadlineSeconds", "must not be zero"));

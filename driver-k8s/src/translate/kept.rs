@@ -18,6 +18,9 @@ pub(crate) const KEPT: &str = "wharf.dev/spec";
 /// The annotation of a pod that wharf has stopped, with the time. Its deadline is no other than that.
 pub(crate) const STOPPED: &str = "wharf.dev/stopped";
 
+/// The finalizer of a pod that wharf has stopped by deleting it: it can be read until it is removed.
+pub(crate) const HELD: &str = "wharf.dev/stopped";
+
 /// Whether wharf has stopped a pod.
 pub(crate) fn is_stopped(pod: &Pod) -> bool {
     pod.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(STOPPED))

@@ -13,7 +13,7 @@ use runtime_core::{
 use super::{
     container::{self, Reading},
     enums,
-    kept::Kept,
+    kept::{HELD, Kept},
     names, network, resources,
     secret::Values,
     security::{self, HostFields},
@@ -51,6 +51,7 @@ pub(crate) fn pod_spec(pod: k8s::Pod, secret: Option<&k8s::Secret>) -> Result<Po
     spec.pull_secrets = values.map(|values| values.credentials).unwrap_or_default();
     options.owner_references = metadata.owner_references.unwrap_or_default();
     options.finalizers = metadata.finalizers.unwrap_or_default();
+    options.finalizers.retain(|finalizer| finalizer != HELD);
     if !is_default(&options) {
         spec.extensions.set(&options)?;
     }

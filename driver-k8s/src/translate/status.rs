@@ -28,14 +28,27 @@ pub(crate) fn key(pod: &k8s::Pod) -> PodKey {
 
 pub(crate) fn pod_phase(pod: &k8s::Pod) -> PodPhase {
     match system_phase(pod) {
+        // That is how a pod ends that was stopped, whatever its containers made of it.
+        _ if is_over(pod) && is_stopped(pod) => PodPhase::Stopped,
+        // Kubernetes itself will say so after a while.
+        _ if will_never_run(pod) => PodPhase::Failed,
         "" | "Pending" => PodPhase::Pending,
         "Running" => PodPhase::Running,
         "Succeeded" => PodPhase::Succeeded,
-        // That is how a pod ends that was stopped, whatever its containers made of it.
-        "Failed" if is_stopped(pod) => PodPhase::Stopped,
         "Failed" => PodPhase::Failed,
         _ => PodPhase::Unknown,
     }
+}
+
+/// Whether a pod has ended, or will never run.
+pub(crate) fn is_over(pod: &k8s::Pod) -> bool {
+    matches!(system_phase(pod), "Succeeded" | "Failed") || will_never_run(pod)
+}
+
+/// Whether a pod is being deleted that no node has taken: none will any more.
+fn will_never_run(pod: &k8s::Pod) -> bool {
+    let has_node = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    pod.metadata.deletion_timestamp.is_some() && !has_node && matches!(system_phase(pod), "" | "Pending")
 }
 
 /// The phase in Kubernetes' own word; empty before there is one.
@@ -129,10 +142,10 @@ pub(crate) fn exit(pod: &k8s::Pod, name: &str) -> Option<ExitStatus> {
         _ => None,
     };
     let Some(end) = ended(pod, name) else {
-        // It never ran, and never will: its pod was evicted, or ran out of time.
-        let cause =
-            of_pod.unwrap_or(if pod_reason.is_some() { ExitCause::Removed } else { ExitCause::Unknown });
-        return Some(ExitStatus::new(cause));
+        // It never ran, and never will: its pod was evicted, stopped, or ran out of time.
+        let was_taken_away = pod_reason.is_some() || is_stopped(pod) || will_never_run(pod);
+        let otherwise = if was_taken_away { ExitCause::Removed } else { ExitCause::Unknown };
+        return Some(ExitStatus::new(of_pod.unwrap_or(otherwise)));
     };
     let cause = match (end.reason.as_deref(), end.signal) {
         (Some(reasons::OOM_KILLED), _) => ExitCause::OomKilled,
@@ -156,8 +169,7 @@ pub(crate) fn container_phase(pod: &k8s::Pod, name: &str) -> ContainerPhase {
     let has_ended = ended(pod, name).is_some();
     match (state, system_phase(pod)) {
         (Some(state), _) if state.running.is_some() => ContainerPhase::Running,
-        _ if has_ended => ContainerPhase::Exited,
-        (_, "Failed" | "Succeeded") => ContainerPhase::Exited,
+        _ if has_ended || is_over(pod) => ContainerPhase::Exited,
         (_, "Unknown") => ContainerPhase::Unknown,
         _ => ContainerPhase::Created,
     }
