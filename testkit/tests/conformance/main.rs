@@ -25,7 +25,7 @@ const SETUPS: &[Setup] = &[
     },
     Setup { name: "nydus-fuse", connect: |system| Box::pin(nydus::fuse(system)), cases: nydus::IN_FUSE_MODE },
     Setup { name: "k8s-fake", connect: |system| Box::pin(k8s::fake(system)), cases: k8s::ON_THE_FAKE },
-    Setup { name: "k8s", connect: |system| Box::pin(k8s::cluster(system)), cases: ANY },
+    Setup { name: "k8s", connect: |system| Box::pin(k8s::cluster(system)), cases: k8s::ON_A_CLUSTER },
 ];
 
 /// Cases for every driver that runs containers, of more than the suite itself knows.

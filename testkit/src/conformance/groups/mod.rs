@@ -23,6 +23,7 @@ mod logs;
 mod network;
 mod nodes;
 mod operation;
+mod pod_stops;
 mod ports;
 mod pulling;
 mod random;
@@ -55,6 +56,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         existing::CASES,
         lifecycle::CASES,
         stopping::CASES,
+        pod_stops::CASES,
         restarts::CASES,
         nodes::CASES,
         force_kill::CASES,

@@ -10,6 +10,7 @@ mod input;
 mod outages;
 mod own;
 mod starting;
+mod stops;
 mod watches;
 
 use std::{path::PathBuf, sync::Arc};
@@ -28,6 +29,7 @@ use crate::{PULLS, holdings::of_engine, unusable};
 /// Cases of a cluster that can be broken.
 pub(crate) const ON_THE_FAKE: &[&[Case]] = &[
     crate::manifest::CASES,
+    stops::CASES,
     create::CASES,
     ending::CASES,
     failures::CASES,
@@ -38,6 +40,9 @@ pub(crate) const ON_THE_FAKE: &[&[Case]] = &[
     clocks::CASES,
     input::CASES,
 ];
+
+/// Cases of any cluster.
+pub(crate) const ON_A_CLUSTER: &[&[Case]] = &[crate::manifest::CASES, stops::CASES];
 
 /// Why nothing passes through the fault proxy, which breaks single calls.
 const ENCRYPTED: &str = "its connections are encrypted";
