@@ -61,11 +61,17 @@ impl K8sDriver {
             // It was gone before: its secret is its own, and goes with it.
             let Some(pod) = &last else { return Ok(()) };
             following.since(pod);
-            match hear(cx, &mut following, &key.uid, LOOK).await? {
-                Heard::Gone => break,
-                // The watch is away, or late: nobody is held up by that.
-                Heard::There(_) | Heard::Nothing if has_gone => break,
-                Heard::There(_) | Heard::Nothing => {}
+            // So that a list that follows does not have it. A watch that is away holds nobody up for long.
+            let look = Instant::now() + LOOK;
+            let heard = loop {
+                let left = look.saturating_duration_since(Instant::now());
+                match hear(cx, &mut following, &key.uid, left).await? {
+                    Heard::There(pod) if has_gone || next_step(&pod, is_unconfirmed) == Step::Wait => {}
+                    heard => break heard,
+                }
+            };
+            if has_gone || matches!(heard, Heard::Gone) {
+                break;
             }
             is_unconfirmed = match began.elapsed() {
                 time if time >= UNCONFIRMED => true,
