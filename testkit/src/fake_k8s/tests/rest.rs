@@ -132,7 +132,7 @@ async fn finalizers_are_added_and_taken_off_one_by_one() {
             body: Some(json!({"metadata": metadata})),
             token: Some(fake.token()),
         };
-        send(&fake, asked).await
+        send(&fake, asked).await.unwrap()
     };
     let unqualified = patch(json!({"finalizers": ["b c"]})).await;
     assert_eq!(unqualified.status, 422, "{}", unqualified.text);
