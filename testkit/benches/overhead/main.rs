@@ -13,6 +13,7 @@ mod memory;
 mod memory_use;
 mod nydus;
 mod pods;
+mod processor;
 mod raw;
 mod raw_nydus;
 mod reads;
