@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +16,7 @@ use hyper::header::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -36,6 +38,9 @@ const CLOSE: u8 = 255;
 
 /// How many bytes of a channel wait before the connection has to.
 const CHANNEL_BYTES: usize = 64 * 1024;
+
+/// How long a client may take to go once it was told goodbye.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that has been upgraded.
 pub(crate) type Io = Box<dyn Duplex>;
@@ -134,7 +139,7 @@ pub(crate) fn answer(
 /// A WebSocket as the server holds it. Dropping it ends its connection.
 pub(crate) struct WebSocket {
     sink: Arc<Sink>,
-    _reader: AbortOnDropHandle<()>,
+    reader: AbortOnDropHandle<()>,
 }
 
 /// The direction to the client. It is `None`, and so the connection closed, once the client has gone.
@@ -183,18 +188,20 @@ impl WebSocket {
             read(stream, pipes, agreed).await;
             closed.close().await;
         });
-        (Self { sink, _reader: AbortOnDropHandle::new(reader) }, incoming)
+        (Self { sink, reader: AbortOnDropHandle::new(reader) }, incoming)
     }
 
     pub(crate) fn channel(&self, number: u8, agreed: Agreed) -> Channel {
         Channel { sink: Arc::clone(&self.sink), number, base64: agreed.base64 }
     }
 
-    /// Says goodbye and closes.
+    /// Says goodbye and closes, once the client has gone or has had its time: the kernel breaks a connection off that is closed
+    /// with something unread, and drops what is still under way to the client.
     pub(crate) async fn close(self) {
         let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
         // A client that has gone needs no goodbye.
         let _ = self.sink.send(Message::Close(Some(goodbye))).await;
+        let _ = timeout(GOODBYE_TIMEOUT, self.reader).await;
     }
 }
 
