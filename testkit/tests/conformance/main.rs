@@ -24,7 +24,7 @@ const SETUPS: &[Setup] = &[
         cases: nydus::ON_A_REAL_DAEMON,
     },
     Setup { name: "nydus-fuse", connect: |system| Box::pin(nydus::fuse(system)), cases: nydus::IN_FUSE_MODE },
-    Setup { name: "k8s-fake", connect: |system| Box::pin(k8s::fake(system)), cases: k8s::ON_THE_FAKE },
+    Setup { name: "k8s-fake", connect: |_| Box::pin(k8s::fake()), cases: k8s::ON_THE_FAKE },
     Setup { name: "k8s", connect: |system| Box::pin(k8s::cluster(system)), cases: k8s::ON_A_CLUSTER },
 ];
 

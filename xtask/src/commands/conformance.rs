@@ -94,7 +94,7 @@ impl Options {
             }
         }
         if options.setups.is_empty() {
-            options.setups = Setup::complete().collect();
+            options.setups = Setup::of_this_machine().collect();
         } else {
             // Who names a setup wants it run.
             options.must_run = true;
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn without_setup_all_are_tried_and_none_has_to_run() {
         let options = parse("").unwrap();
-        assert_eq!(options.setups.len(), Setup::complete().count());
+        assert_eq!(options.setups.len(), Setup::of_this_machine().count());
         assert!(!options.must_run);
         assert!(parse("--require-real").unwrap().must_run);
     }

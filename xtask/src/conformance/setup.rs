@@ -31,8 +31,6 @@ pub(crate) struct Setup {
     pub(crate) name: &'static str,
     /// What it is made of.
     pub(crate) environment: Environment,
-    /// Its driver is in the making, and some cases still fail: it runs only when it is named.
-    pub(crate) in_the_making: bool,
 }
 
 /// What a setup runs against.
@@ -50,14 +48,14 @@ pub(crate) enum Environment {
 
 /// All setups, each driver's with what needs nothing first.
 pub(crate) const SETUPS: &[Setup] = &[
-    Setup { name: "memory", environment: Environment::InProcess, in_the_making: false },
-    Setup { name: "cri-fake", environment: Environment::InProcess, in_the_making: false },
-    Setup { name: "cri-containerd", environment: Environment::Containerd, in_the_making: false },
-    Setup { name: "nydus-fake", environment: Environment::InProcess, in_the_making: false },
-    Setup { name: "nydus-virtiofs", environment: Environment::Nydusd, in_the_making: false },
-    Setup { name: "nydus-fuse", environment: Environment::Nydusd, in_the_making: false },
-    Setup { name: "k8s-fake", environment: Environment::InProcess, in_the_making: true },
-    Setup { name: "k8s", environment: Environment::Cluster, in_the_making: true },
+    Setup { name: "memory", environment: Environment::InProcess },
+    Setup { name: "cri-fake", environment: Environment::InProcess },
+    Setup { name: "cri-containerd", environment: Environment::Containerd },
+    Setup { name: "nydus-fake", environment: Environment::InProcess },
+    Setup { name: "nydus-virtiofs", environment: Environment::Nydusd },
+    Setup { name: "nydus-fuse", environment: Environment::Nydusd },
+    Setup { name: "k8s-fake", environment: Environment::InProcess },
+    Setup { name: "k8s", environment: Environment::Cluster },
 ];
 
 impl Setup {
@@ -67,9 +65,9 @@ impl Setup {
         SETUPS.iter().find(|setup| setup.name == name).ok_or_else(|| unknown("setup", name, names))
     }
 
-    /// Those whose drivers are done.
-    pub(crate) fn complete() -> impl Iterator<Item = &'static Self> {
-        SETUPS.iter().filter(|setup| !setup.in_the_making)
+    /// Those that take nothing but this machine. A cluster is somebody's, and is taken only when it is named.
+    pub(crate) fn of_this_machine() -> impl Iterator<Item = &'static Self> {
+        SETUPS.iter().filter(|setup| setup.environment != Environment::Cluster)
     }
 
     /// Whether it needs nothing but the build.

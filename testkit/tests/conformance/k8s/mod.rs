@@ -48,8 +48,7 @@ pub(crate) const ON_A_CLUSTER: &[&[Case]] = &[crate::manifest::CASES, stops::CAS
 const ENCRYPTED: &str = "its connections are encrypted";
 
 /// The fake server and its nodes.
-pub(crate) async fn fake(system: RealSystem) -> Result<Connected> {
-    not_only_asked(&system)?;
+pub(crate) async fn fake() -> Result<Connected> {
     let engine_dir = state_dir().join(format!("wharf-k8s-fake-{}", std::process::id()));
     let options = EngineOptions { state_dir: Some(engine_dir), ..EngineOptions::default() };
     let engine = Engine::start(options).await.map_err(unusable)?;
@@ -77,7 +76,12 @@ pub(crate) async fn fake(system: RealSystem) -> Result<Connected> {
 
 /// The cluster of `KUBECONFIG`. Its nodes have to pull from the loopback of this machine.
 pub(crate) async fn cluster(system: RealSystem) -> Result<Connected> {
-    not_only_asked(&system)?;
+    if system.only_asked {
+        return Err(wharf::Error::invalid(
+            "url",
+            "a cluster is not asked by itself; the fake can do the same",
+        ));
+    }
     let cluster = Cluster { kubeconfig: None };
     let driver = wharf::k8s::connect(Config::default()).await?;
     Ok(Connected {
@@ -93,14 +97,6 @@ pub(crate) async fn cluster(system: RealSystem) -> Result<Connected> {
         lacks: Vec::new(),
         guard: Box::new(()),
     })
-}
-
-/// The capability table is about drivers that pass every case. This one is in the making.
-fn not_only_asked(system: &RealSystem) -> Result<()> {
-    match system.only_asked {
-        true => Err(wharf::Error::invalid("url", "the driver is in the making")),
-        false => Ok(()),
-    }
 }
 
 /// A cluster by its kubeconfig, if it is not the one of the environment.
