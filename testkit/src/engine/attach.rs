@@ -102,8 +102,9 @@ struct TapList {
     closed: bool,
 }
 
+/// One who listens.
 #[derive(Debug, Clone)]
-struct Tap {
+pub(crate) struct Tap {
     sender: mpsc::UnboundedSender<Bytes>,
     /// How many bytes more may wait. Closed once bytes wait without a bound.
     room: Arc<Semaphore>,
@@ -123,9 +124,13 @@ impl Taps {
         Box::new(TapReader { receiver, room, rest: Bytes::new() })
     }
 
-    /// Hands bytes to all who listen, and waits until they have room for them.
-    pub(crate) async fn send(&self, bytes: &[u8]) {
-        let taps = lock(&self.0).taps.clone();
+    /// Those who listen now.
+    pub(crate) fn listening(&self) -> Vec<Tap> {
+        lock(&self.0).taps.clone()
+    }
+
+    /// Hands bytes to these, and waits until they have room for them.
+    pub(crate) async fn send(&self, taps: Vec<Tap>, bytes: &[u8]) {
         if taps.is_empty() {
             return;
         }

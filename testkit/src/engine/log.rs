@@ -48,8 +48,10 @@ impl LogFile {
             // A terminal whose last process has gone answers with an error: its end.
             let count = from.read(&mut buffer).await.unwrap_or(0);
             let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+            // Whoever attaches once it is in the log does not hear it as well.
+            let listening = taps.listening();
             self.write(&pieces.push(bytes, Timestamp::now())).await;
-            taps.send(bytes).await;
+            taps.send(listening, bytes).await;
         }
         taps.close();
         self.write(&pieces.finish(Timestamp::now())).await;

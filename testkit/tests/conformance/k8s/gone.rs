@@ -108,7 +108,8 @@ async fn a_pod_that_somebody_deletes_while_it_is_used(own: &Own<'_>) -> Verdict 
     let used = Used::begin(own, on_term(own)).await?;
     let pod = used.pod.clone();
     own.connect().await?.pod(pod.id().clone()).remove().await?;
-    used.ends(&[ExitCause::Removed]).await?;
+    // A removal asks before it kills.
+    used.ends(&[ExitCause::Removed, ExitCause::Exited(3)]).await?;
     kind_of(pod.status().await, ErrorKind::NotFound)?;
     pod.remove().await?;
     own.ensure_empty().await

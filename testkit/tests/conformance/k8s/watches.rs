@@ -58,7 +58,7 @@ async fn a_watch_that_ends_is_no_readiness(own: &Own<'_>) -> Verdict {
 async fn a_pod_that_goes_while_nobody_watches(own: &Own<'_>) -> Verdict {
     for fault in EVERY_FAULT {
         let client = impatient(own).await?;
-        let pod = promptly(client.run_pod(&own.pod(["pause"]))).await??;
+        let pod = promptly(client.run_pod(&own.pod(["on-term", "asked", "3"]))).await??;
         let container = pod.container("main").ok_or("there is no container")?;
         let waiting = tokio::spawn(async move { container.wait().await });
         // The watch is not told of what comes after this.
