@@ -94,6 +94,7 @@ const TABLE: &[(Words, ErrorKind, bool)] = &[
             "server misbehaving",
             "connection refused",
             "connection reset by peer",
+            "server closed idle connection",
             "broken pipe",
             "network is unreachable",
             "no route to host",
@@ -138,5 +139,8 @@ mod tests {
             (ErrorKind::Unauthenticated, false, None)
         );
         assert_eq!(by_words("NoSignatureValidationFailed: x"), None);
+        // A connection that was kept, and that the registry has ended.
+        let failure = by_words("Head \"http://h/v2/\": http: server closed idle connection").unwrap();
+        assert_eq!((failure.kind, failure.transient), (ErrorKind::Unavailable, true));
     }
 }
