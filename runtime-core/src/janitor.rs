@@ -165,17 +165,20 @@ impl Default for Janitor {
     }
 }
 
+/// What a body comes to: its value with what would undo it; or its error once it is undone.
+type Answer<T> = std::thread::Result<Result<(T, Journal)>>;
+
 /// A body that its caller drives, and that goes on without it when it is dropped half done.
 struct Running<T: Send + 'static> {
     /// `None` once it has ended. Panics come out of it as errors.
-    work: Option<BoxFuture<'static, std::thread::Result<T>>>,
+    work: Option<BoxFuture<'static, Answer<T>>>,
     janitor: Janitor,
     runtime: Handle,
     abandoned: CancellationToken,
 }
 
 impl<T: Send + 'static> Future for Running<T> {
-    type Output = std::thread::Result<T>;
+    type Output = Answer<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
         let Some(work) = self.work.as_mut() else { return Poll::Pending };
@@ -189,8 +192,14 @@ impl<T: Send + 'static> Drop for Running<T> {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
         self.abandoned.cancel();
-        // An answer that nobody takes is dropped with its journal, which undoes it.
-        let rest = async move { drop(work.await) };
+        let janitor = self.janitor.clone();
+        let rest = async move {
+            // A value that nobody takes is dropped with its journal, which undoes it. An error has been undone, as far as
+            // that could be.
+            if let Ok(Err(error)) = work.await {
+                lock(&janitor.0.left).extend(error.leftovers().iter().cloned());
+            }
+        };
         self.janitor.spawn(&self.runtime, self.abandoned.clone(), rest);
     }
 }
@@ -346,6 +355,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_call_is_finished_and_undone_and_settle_says_what_is_left() {
+        for fails in [false, true] {
+            dropped(fails).await;
+        }
+    }
+
+    async fn dropped(fails: bool) {
         let (janitor, log) = (Janitor::default(), Log::default());
         let cx = Context::background();
         let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -357,7 +372,7 @@ mod tests {
             go_on_body.notified().await;
             lock(&of_body).push("step done".into());
             assert_eq!(cx.check().unwrap_err().kind(), ErrorKind::Cancelled);
-            Ok(())
+            if fails { cx.check() } else { Ok(()) }
         });
         tokio::select! {
             biased;
