@@ -1,7 +1,8 @@
 //! A pod as `kubectl` knows it, on any driver: `manifest FILE [URL]`.
 //!
 //! Reads a Kubernetes manifest (`-` is standard input), says what the driver of the URL can't honour, runs the pod to its end,
-//! and prints the logs of its containers. Without a URL it runs on the cluster of the kubeconfig, `k8s://`.
+//! and prints the logs of its containers. Without a URL it runs on the cluster of the kubeconfig, `k8s://`; other URLs need the
+//! feature of their driver as well.
 
 use std::{error::Error, io::Read, process::ExitCode};
 

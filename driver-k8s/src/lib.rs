@@ -61,8 +61,6 @@ mod api;
 mod cache;
 mod capabilities;
 mod client;
-#[cfg(test)]
-mod cluster;
 mod config;
 mod container;
 mod copy;
@@ -78,21 +76,19 @@ mod id;
 mod image;
 mod kubeconfig;
 mod logs;
-#[cfg(test)]
-mod loopback;
 pub mod options;
 mod permissions;
 mod persist;
 mod pod;
 mod remove;
-#[cfg(test)]
-mod scripted;
 mod server;
 mod stats;
 mod stop;
 mod streaming;
 mod strict;
 mod target;
+#[cfg(test)]
+mod testing;
 mod translate;
 mod wait;
 

@@ -143,7 +143,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::scripted::{Answer, Scripted};
+    use crate::testing::scripted::{Answer, Scripted};
 
     async fn check(server: &Scripted, permissions: &Permissions) -> Result<()> {
         let cx = Context::background().with_timeout(Duration::from_secs(20));

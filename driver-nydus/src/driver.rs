@@ -153,13 +153,7 @@ impl Driver for NydusDriver {
 
     async fn settle(&self, cx: &Context) -> Result<()> {
         self.admit(cx, &Call::Settle)?;
-        match self.janitor().settle(cx).await {
-            // What was in the way may have ended since: a daemon that hung takes its mounts along when its pod is removed.
-            Err(error) if !error.leftovers().is_empty() => {
-                self.reap(cx, error.leftovers()).await.map_err(|_| error)
-            }
-            settled => settled,
-        }
+        self.janitor().settle(cx).await
     }
 }
 

@@ -340,16 +340,24 @@ impl NydusDriver {
         Ok(Some(run))
     }
 
-    /// Takes a socket or mount point over from a pod that has ended.
+    /// Takes a socket or mount point over from a pod that has ended. From one that is being made it is not taken: the next look
+    /// tells.
     async fn take_place(&self, places: &Places, claim: &Claim, holder: &PodId) -> Result<()> {
         match self.look(holder).await? {
             Some((look, _)) if matches!(look.standing.phase, PodPhase::Pending | PodPhase::Running) => {
                 let message = format!("pod {holder} has the same socket or mount point");
                 Err(Error::invalid(field_of(places, claim), message))
             }
-            _ => {
+            Some(_) => {
                 let (store, claim, holder) = (self.store().clone(), claim.clone(), holder.clone());
                 blocking(move || store.release(&claim, &holder)).await
+            }
+            None => {
+                let (store, claim, holder) = (self.store().clone(), claim.clone(), holder.clone());
+                if !blocking(move || store.release_if_gone(&claim, &holder)).await? {
+                    tokio::time::sleep(LONGEST_PAUSE).await;
+                }
+                Ok(())
             }
         }
     }

@@ -63,7 +63,8 @@ pub(crate) enum Lost {
     Silent,
 }
 
-/// Listens until the last message, or until nothing more comes of a process that is gone. While the listener takes its time nothing is read, so that the other side is held back.
+/// Listens until the last message, or until nothing more comes of a process that is gone. While the listener takes its time
+/// nothing is read, so that the other side is held back.
 pub(crate) async fn listen<L: Listener, S: AsyncRead + AsyncWrite + Unpin>(
     mut source: SplitStream<Socket<S>>,
     (count, traffic): (&InputCount, &Traffic),

@@ -41,7 +41,8 @@ enum End {
 type Shared = Arc<Mutex<State>>;
 
 /// The connection's end. What it sends becomes visible to a reader who waits once there is much of it, or with
-/// [`flush`](Self::flush): waking somebody in another thread costs more than a chunk does. Dropped before [`end`](Self::end), it leaves the stream broken.
+/// [`flush`](Self::flush): waking somebody in another thread costs more than a chunk does. Dropped before
+/// [`end`](Self::end), it leaves the stream broken.
 pub(crate) struct Sender(Shared);
 
 /// The reader's end. When it is dropped, what still comes is thrown away.

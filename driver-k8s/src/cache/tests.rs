@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::scripted::{Answer, Asked, Scripted};
+use crate::testing::scripted::{Answer, Asked, Scripted};
 
 fn pod(name: &str, uid: &str, version: u64, phase: &str) -> Value {
     json!({

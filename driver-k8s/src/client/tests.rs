@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scripted::{Answer, Scripted};
+use crate::testing::scripted::{Answer, Scripted};
 
 fn get(target: &str) -> Request<Vec<u8>> {
     Request::get(target).body(Vec::new()).unwrap()

@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     driver::connect_in,
     kubeconfig::Surroundings,
-    scripted::{Answer, Asked, Scripted},
+    testing::scripted::{Answer, Asked, Scripted},
 };
 
 /// What goes wrong with a request.

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
-use crate::loopback::{Answer, Loopback, ServerSocket, main, reply, running, web_socket};
+use crate::testing::loopback::{Answer, Loopback, ServerSocket, main, reply, running, web_socket};
 
 const SUCCESS: &str = r#"{"metadata":{},"status":"Success"}"#;
 const MISSING: &str =

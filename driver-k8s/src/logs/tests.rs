@@ -19,7 +19,7 @@ use runtime_core::ErrorKind;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::loopback::{Answer, Loopback, ended, main, pod, refusal, reply, running, waiting};
+use crate::testing::loopback::{Answer, Loopback, ended, main, pod, refusal, reply, running, waiting};
 
 const SECOND: &str = "2026-11-20T21:11:3";
 

@@ -8,7 +8,7 @@ use testkit::{
 };
 
 use super::*;
-use crate::cluster::{Cluster, IGNORES};
+use crate::testing::cluster::{Cluster, IGNORES, hit};
 
 #[test]
 fn the_next_step_follows_from_the_pod() {
@@ -85,15 +85,10 @@ async fn a_removal_that_is_cut_anywhere_is_finished_by_another() {
                 }
                 let fault = Fault::new(operation, Action::Hang);
                 let fault = cluster.fake.faults().inject(if late { fault.late() } else { fault });
-                let cut = async {
-                    while fault.hits() == 0 {
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                    }
-                };
                 tokio::select! {
                     // There is no such request.
                     removed = cluster.driver.remove(&cluster.cx, &id) => removed.unwrap(),
-                    () = cut => {}
+                    () = hit(&fault) => {}
                 }
                 cluster.fake.faults().clear();
                 let other = cluster.another().await;

@@ -7,7 +7,7 @@ use runtime_core::{
 use testkit::engine::{Action, Fault};
 
 use super::*;
-use crate::cluster::{Cluster, IGNORES, LISTENS};
+use crate::testing::cluster::{Cluster, IGNORES, LISTENS, hit, until};
 
 /// A pod that a node runs, with a grace period of its own.
 fn running(own: i64) -> Value {
@@ -170,22 +170,21 @@ async fn more_time_than_the_pods_own() {
 async fn no_time_at_all() {
     let cluster = Cluster::start().await;
     let id = cluster.run("a", IGNORES, 600).await;
-    let began = Instant::now();
     let (writes, took) = stop(&cluster, &id, Duration::ZERO).await;
     assert_eq!(writes, ["PATCH pods", "DELETE pods"]);
     assert!(took < Duration::from_secs(6), "{took:?}");
     // The log goes once the node has cleared up, and that is said.
     let container = ContainerId::new(format!("{id}/main"));
-    loop {
+    let has_no_log = async || {
         let containers = cluster.driver.containers().unwrap();
         let mut log = containers.logs(&cluster.cx, &container, &LogOptions::default()).await.unwrap();
         match log.next().await {
-            Some(Err(error)) if error.kind() == ErrorKind::NotFound => break,
+            Some(Err(error)) if error.kind() == ErrorKind::NotFound => true,
             Some(Err(error)) => panic!("{error}"),
-            Some(Ok(_)) | None => tokio::time::sleep(Duration::from_millis(5)).await,
+            Some(Ok(_)) | None => false,
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "it is still there");
-    }
+    };
+    until("its log is gone", has_no_log).await;
     is_stopped_and_removable(&cluster, &id, ExitCause::Exited(137)).await;
     cluster.finish().await;
 }
@@ -249,15 +248,10 @@ async fn a_stop_that_is_cut_anywhere_is_finished_by_another() {
                 let fault = cluster.fake.faults().inject(if late { fault.late() } else { fault });
                 let options = StopOptions::after(grace);
                 let stopping = cluster.driver.stop(&cluster.cx, &id, &options);
-                let cut = async {
-                    while fault.hits() == 0 {
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                    }
-                };
                 tokio::select! {
                     // There are no so many requests.
                     stopped = stopping => stopped.unwrap(),
-                    () = cut => {}
+                    () = hit(&fault) => {}
                 }
                 cluster.fake.faults().clear();
                 let other = cluster.another().await;

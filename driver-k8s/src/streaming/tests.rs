@@ -8,7 +8,9 @@ use tokio::io::AsyncReadExt;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
-use crate::loopback::{Answer, Loopback, ServerSocket, main, refusal, reply, running, waiting, web_socket};
+use crate::testing::loopback::{
+    Answer, Loopback, ServerSocket, main, refusal, reply, running, waiting, web_socket,
+};
 
 const PLAIN: Channels = Channels { stdin: false, tty: false };
 const SUCCESS: &[u8] = br#"{"metadata":{},"status":"Success"}"#;

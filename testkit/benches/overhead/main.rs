@@ -5,6 +5,7 @@
 
 mod arguments;
 mod crowds;
+mod finish;
 mod four_containers;
 mod k8s;
 mod lists;

@@ -9,9 +9,12 @@ use futures::{
 use k8s_cri::v1::{
     self as cri, image_service_client::ImageServiceClient, runtime_service_client::RuntimeServiceClient,
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_tungstenite::{
-    client_async,
+    WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest},
 };
 use tonic::{
@@ -191,16 +194,7 @@ impl Raw {
         request.headers_mut().insert("sec-websocket-protocol", "v4.channel.k8s.io".parse()?);
         let address = request.uri().authority().ok_or("the URL names no host")?.to_string();
         let (mut socket, _) = client_async(request, TcpStream::connect(address).await?).await?;
-        let mut bytes = 0;
-        while let Some(message) = socket.next().await {
-            match message? {
-                Message::Binary(data) if data.first() == Some(&1) => bytes += data.len() - 1,
-                // What the runtime may still send after it is nothing of the command's.
-                Message::Close(_) => break,
-                _ => {}
-            }
-        }
-        Ok(bytes)
+        stdout_bytes(&mut socket).await
     }
 
     /// All containers; returns how many bytes the answer has.
@@ -242,4 +236,21 @@ fn until_deadline<Q>(message: Q) -> Request<Q> {
     let mut request = Request::new(message);
     request.set_timeout(DEADLINE);
     request
+}
+
+/// How much of standard output comes over a WebSocket of the channel protocol.
+pub(crate) async fn stdout_bytes<S>(socket: &mut WebSocketStream<S>) -> Result<usize>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut bytes = 0;
+    while let Some(message) = socket.next().await {
+        match message? {
+            Message::Binary(data) if data.first() == Some(&1) => bytes += data.len() - 1,
+            // What the server may still send after it is nothing of the command's.
+            Message::Close(_) => break,
+            _ => {}
+        }
+    }
+    Ok(bytes)
 }

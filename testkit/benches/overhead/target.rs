@@ -17,7 +17,7 @@ use wharf::{
     spec::{ContainerSpec, PodSpec},
 };
 
-use crate::{Result, raw::Raw};
+use crate::{Result, finish::then_clean, raw::Raw};
 
 /// Every pod of this run has it, with the run's name.
 const LABEL: &str = "overhead/run";
@@ -145,14 +145,7 @@ impl Target {
 
     /// Does the work, then removes the pods and the images, whatever came of it or if it is interrupted.
     pub(crate) async fn finish_after<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let done = tokio::select! {
-            done = work => done,
-            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
-        };
-        let cleaned = self.clean().await;
-        let value = done?;
-        cleaned?;
-        Ok(value)
+        then_clean(work, self.clean()).await
     }
 
     async fn clean(&self) -> Result<()> {

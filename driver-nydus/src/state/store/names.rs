@@ -20,6 +20,15 @@ impl Store {
         self.try_release(claim, id).map_err(|error| failed("give a name back", error))
     }
 
+    /// Gives a claim back for a pod that is gone, and says whether it was. One that is only being made keeps it.
+    pub(crate) fn release_if_gone(&self, claim: &Claim, id: &PodId) -> Result<bool> {
+        let is_there = self.exists(id).map_err(|error| failed("look for a pod", error))?;
+        if !is_there {
+            self.release(claim, id)?;
+        }
+        Ok(!is_there)
+    }
+
     /// Whose a claim is.
     pub(crate) fn holder_of(&self, claim: &Claim) -> Result<Option<PodId>> {
         self.holder(claim).map_err(|error| failed("look at a name", error))

@@ -80,6 +80,26 @@ fn a_place_outside_is_one_pods() {
 }
 
 #[test]
+fn a_place_of_a_pod_that_is_being_made_is_not_given_away() {
+    let (directory, store) = store();
+    let options =
+        NydusPodOptions { api_socket: Some(directory.path().join("s")), ..NydusPodOptions::default() };
+    let pod = record(&store, "a", &options);
+    create(&store, &pod).unwrap();
+    let (made, new) = (store.pod(&pod.id), store.hidden(NEW, &pod.id));
+    fs::rename(&made, &new).unwrap();
+    assert_eq!(store.find(&pod.id).unwrap(), None);
+    let place = Claim::place(&directory.path().join("s"));
+    assert!(!store.release_if_gone(&place, &pod.id).unwrap());
+    assert!(store.has(&place, &pod.id).unwrap());
+    fs::rename(&new, &made).unwrap();
+    assert!(!store.release_if_gone(&place, &pod.id).unwrap());
+    fs::remove_dir_all(&made).unwrap();
+    assert!(store.release_if_gone(&place, &pod.id).unwrap());
+    assert_eq!(store.holder_of(&place).unwrap(), None);
+}
+
+#[test]
 fn what_is_half_there_is_no_pod() {
     let (_directory, store) = store();
     for name in

@@ -15,7 +15,7 @@ use wharf::{
 };
 
 use super::raw::Raw;
-use crate::{Result, target::Images};
+use crate::{Result, finish::then_clean, target::Images};
 
 /// The namespace of all pods.
 pub(super) const NAMESPACE: &str = "default";
@@ -64,14 +64,7 @@ impl Cluster {
 
     /// Does the work, then removes the pods, whatever came of it or if it is interrupted.
     pub(super) async fn finish_after<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let done = tokio::select! {
-            done = work => done,
-            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
-        };
-        let cleaned = self.clean().await;
-        let value = done?;
-        cleaned?;
-        Ok(value)
+        then_clean(work, self.clean()).await
     }
 
     async fn clean(&self) -> Result<()> {

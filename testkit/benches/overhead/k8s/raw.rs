@@ -15,12 +15,12 @@ use kube::{
 use serde_json::json;
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message, handshake::client::generate_key, protocol::Role},
+    tungstenite::{handshake::client::generate_key, protocol::Role},
 };
 use url::form_urlencoded::Serializer;
 
 use super::cluster::NAMESPACE;
-use crate::Result;
+use crate::{Result, raw::stdout_bytes};
 
 /// A connection without wharf.
 #[derive(Clone)]
@@ -83,16 +83,7 @@ impl Raw {
             .body(Body::empty())?;
         let upgraded = hyper::upgrade::on(self.0.send(request).await?).await?;
         let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await;
-        let mut bytes = 0;
-        while let Some(message) = socket.next().await {
-            match message? {
-                Message::Binary(data) if data.first() == Some(&1) => bytes += data.len() - 1,
-                // What the server may still send after it is nothing of the command's.
-                Message::Close(_) => break,
-                _ => {}
-            }
-        }
-        Ok(bytes)
+        stdout_bytes(&mut socket).await
     }
 
     fn pods(&self) -> Api<Pod> {

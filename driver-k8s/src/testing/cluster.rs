@@ -5,7 +5,7 @@ use std::time::Duration;
 use runtime_core::{ContainerId, Context, PodId};
 use serde_json::{Value, json};
 use testkit::{
-    engine::{Engine, EngineOptions, HOST_IMAGE, Isolation},
+    engine::{Engine, EngineOptions, FaultHandle, HOST_IMAGE, Isolation},
     fake_k8s::{FakeK8s, FakeK8sOptions, store::Resource},
 };
 
@@ -86,14 +86,28 @@ impl Cluster {
 
     /// Waits until nothing runs any more, and ends.
     pub(crate) async fn finish(self) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-        while !self.engine.ledger().is_empty_except_images() {
-            assert!(tokio::time::Instant::now() < deadline, "{:?}", self.engine.ledger());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("nothing runs", async || self.engine.ledger().is_empty_except_images()).await;
         self.fake.shutdown().await;
         self.engine.shutdown().await.unwrap();
     }
+}
+
+/// Waits until it is so.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        let mut pause = Duration::from_millis(1);
+        while !is_so().await {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    waited.unwrap_or_else(|_| panic!("waited too long: {what}"));
+}
+
+/// Waits until a request has met a fault.
+pub(crate) async fn hit(fault: &FaultHandle) {
+    until("a request meets the fault", async || fault.hits() > 0).await;
 }
 
 async fn connect(dir: &tempfile::TempDir) -> K8sDriver {
