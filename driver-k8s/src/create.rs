@@ -21,6 +21,7 @@ use crate::{
     options::K8sPodOptions,
     persist::persist,
     translate::{self, Objects, failure, status},
+    volumes::Volumes,
     wait::{self, Goal},
 };
 
@@ -86,7 +87,8 @@ impl Creation {
             }
         };
         let waiting = async {
-            wait::until_reached(cx, &mut taken.following, taken.pod, &goal).await?;
+            let mut volumes = Volumes::of(self.driver.client(), &self.namespace);
+            wait::until_reached(cx, &mut taken.following, taken.pod, &goal, &mut volumes).await?;
             if goal.wait_for == WaitFor::Created {
                 // So that a list that follows has it. A watch that is away holds nobody up.
                 let soon = cx.clone().with_timeout(WATCH_LAG);

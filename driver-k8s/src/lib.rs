@@ -7,7 +7,7 @@
 //! - *A pod* is a Pod object, made with all its containers at once. Three requests at most: a secret for its credentials, the
 //!   pod, and the pod as the secret's owner. Waiting rides on one watch a namespace, which all pods share.
 //! - *A failure that can't get better* ends a run at once with Kubernetes' own reason: image not found or not allowed, no such
-//!   command, missing config map, and no node that fits after [`K8sPodOptions::unschedulable_limit`]. The pod and its secret are
+//!   command, missing config map or secret, and no node that fits after [`K8sPodOptions::unschedulable_limit`]. The pod and its secret are
 //!   gone then.
 //! - *Permissions* are asked for before the first pod is made, and what is missing is named.
 //! - *Stopping* is emulated: Kubernetes only knows deleting. A pod whose own grace period
@@ -90,6 +90,7 @@ mod target;
 #[cfg(test)]
 mod testing;
 mod translate;
+mod volumes;
 mod wait;
 
 pub use config::Config;

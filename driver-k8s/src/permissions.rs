@@ -35,6 +35,7 @@ const MORE: &[(&str, &str, &str)] = &[
     ("create", "pods", "exec"),
     ("create", "pods", "attach"),
     ("create", "pods", "portforward"),
+    ("list", "events", ""),
 ];
 
 /// What was found out. Asked once for each namespace; what is missing is asked again, since it may be granted.

@@ -12,6 +12,7 @@ use crate::{
         failure::{self, Progress},
         status,
     },
+    volumes::Volumes,
 };
 
 /// What a pod is to reach.
@@ -32,6 +33,7 @@ pub(crate) async fn until_reached(
     following: &mut Following,
     pod: Pod,
     goal: &Goal,
+    volumes: &mut Volumes,
 ) -> Result<()> {
     let uid = pod.metadata.uid.clone().unwrap_or_default();
     let mut pod = std::sync::Arc::new(pod);
@@ -54,6 +56,9 @@ pub(crate) async fn until_reached(
                 Seen::Gone(last) => return Err(failure::deleted(&last.unwrap_or(pod))),
             },
             () = paused => {}
+            missing = volumes.missing(cx, &pod) => if let Some(error) = missing {
+                return Err(error);
+            },
         }
     }
 }

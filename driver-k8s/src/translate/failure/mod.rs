@@ -4,6 +4,7 @@
 //! what can't come. Kubernetes itself goes on trying for ever.
 
 pub(crate) mod reasons;
+pub(crate) mod volumes;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ mod fields;
 mod manifests;
 mod replay;
 mod statuses;
+mod volumes;
 
 use k8s_openapi::api::core::v1 as k8s;
 use proptest::prelude::*;

@@ -27,6 +27,16 @@ pub(super) enum VolumeError {
     Unsupported(String),
 }
 
+impl VolumeError {
+    /// As the kubelet tells it of the volume it is about.
+    fn of(self, volume: &str) -> Self {
+        match self {
+            Self::NotYet(why) => Self::NotYet(format!("volume {volume:?} : {why}")),
+            Self::Unsupported(why) => Self::Unsupported(why),
+        }
+    }
+}
+
 /// The volumes of a pod. Dropping them unmounts what is mounted and removes what is not the host's.
 #[derive(Debug)]
 pub(super) struct Volumes {
@@ -59,7 +69,7 @@ impl Volumes {
                 made.images.insert(volume.name.clone());
                 continue;
             }
-            let path = made.make_one(volume, containers, sources)?;
+            let path = made.make_one(volume, containers, sources).map_err(|error| error.of(&volume.name))?;
             made.paths.insert(volume.name.clone(), path);
         }
         Ok(made)
@@ -106,7 +116,7 @@ impl Volumes {
         sources: &Sources<'_>,
     ) -> Result<PathBuf, VolumeError> {
         let path = self.directory.join(&volume.name);
-        let failed = |error: io::Error| VolumeError::NotYet(format!("volume {:?}: {error}", volume.name));
+        let failed = |error: io::Error| VolumeError::NotYet(error.to_string());
         if let Some(host) = &volume.host_path {
             return host_path(host);
         }
@@ -144,7 +154,7 @@ impl Volumes {
         empty: &EmptyDirVolumeSource,
         name: &str,
     ) -> Result<(), VolumeError> {
-        let failed = |error: io::Error| VolumeError::NotYet(format!("volume {name:?}: {error}"));
+        let failed = |error: io::Error| VolumeError::NotYet(error.to_string());
         fs::create_dir_all(path).map_err(failed)?;
         match empty.medium.as_deref() {
             None | Some("") => {}

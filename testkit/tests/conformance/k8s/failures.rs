@@ -22,6 +22,8 @@ on_its_own! { Faults;
     an_image_that_must_not_be_pulled,
     a_variable_from_a_missing_config_map,
     a_variable_from_a_missing_secret,
+    a_volume_of_a_missing_config_map,
+    a_volume_of_a_missing_secret,
     a_command_that_is_not_there,
     a_crash_before_the_start,
     a_crash_before_it_is_ready,
@@ -81,6 +83,27 @@ async fn a_variable_from_a_missing_secret(own: &Own<'_>) -> Verdict {
 }
 
 const NO_CONFIG: Told = (ErrorKind::Failed, Some("CreateContainerConfigError"), Some(ObjectKind::Container));
+
+async fn a_volume_of_a_missing_config_map(own: &Own<'_>) -> Verdict {
+    volume_is_missing(own, json!({"name": "v", "configMap": {"name": "none"}})).await?;
+    let service = json!({"configMap": {"name": "none"}});
+    volume_is_missing(own, json!({"name": "v", "projected": {"sources": [service]}})).await
+}
+
+async fn a_volume_of_a_missing_secret(own: &Own<'_>) -> Verdict {
+    volume_is_missing(own, json!({"name": "v", "secret": {"secretName": "none"}})).await
+}
+
+/// A pod with this volume fails, and tells what is missing.
+async fn volume_is_missing(own: &Own<'_>, volume: Value) -> Verdict {
+    let mut spec = own.pod(["pause"]);
+    let mounts = json!({"main": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}});
+    spec.extensions = serde_json::from_value(json!({"k8s": {"volumes": [volume], "containers": mounts}}))?;
+    let told = (ErrorKind::Failed, Some("FailedMount"), Some(ObjectKind::Pod));
+    let error = fails(own, &spec, told).await?;
+    ensure!(error.message().contains("\"none\" not found"), "it does not say what is missing: {error}");
+    Ok(())
+}
 
 /// A pod with options of its container.
 fn with(own: &Own<'_>, options: Value) -> Result<PodSpec, Failure> {
