@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use lexopt::prelude::*;
 
@@ -18,6 +18,8 @@ pub(crate) struct Arguments {
     pub(crate) only: Option<String>,
     /// Nothing is measured but the first sync with the cluster at this URL; this process is started for that by itself.
     pub(crate) first_sync: Option<String>,
+    /// Nothing is measured, but a cluster is served, with its kubeconfig in this file; the same.
+    pub(crate) serve_cluster: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -30,6 +32,7 @@ impl Arguments {
                 Long("quick") => arguments.quick = true,
                 Long("only") => arguments.only = Some(parser.value()?.parse_with(part)?),
                 Long("first-sync") => arguments.first_sync = Some(parser.value()?.string()?),
+                Long("serve-cluster") => arguments.serve_cluster = Some(parser.value()?.into()),
                 // Cargo's own.
                 Long("bench") => {}
                 other => return Err(other.unexpected()),

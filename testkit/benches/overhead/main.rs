@@ -54,6 +54,9 @@ async fn run(arguments: &Arguments) -> Result<()> {
     if let Some(url) = &arguments.first_sync {
         return k8s::first_sync(url).await;
     }
+    if let Some(kubeconfig) = &arguments.serve_cluster {
+        return k8s::serve(kubeconfig).await;
+    }
     let quick = arguments.quick;
     println!("{}", table::head());
     if arguments.wants("memory") {

@@ -80,6 +80,11 @@ impl Cluster {
 pub(super) fn url(fake: &FakeK8s, place: &Path) -> Result<String> {
     let kubeconfig = place.join("kubeconfig");
     fake.write_kubeconfig(&kubeconfig)?;
+    url_of(&kubeconfig)
+}
+
+/// The URL of the cluster of a kubeconfig.
+pub(super) fn url_of(kubeconfig: &Path) -> Result<String> {
     let mut url = Url::parse(&format!("k8s:///{NAMESPACE}"))?;
     url.query_pairs_mut().append_pair("kubeconfig", &kubeconfig.to_string_lossy());
     Ok(url.into())

@@ -5,12 +5,14 @@ mod list;
 mod managed;
 mod pods;
 mod raw;
+mod served;
 
-use crate::{Result, streams, target::Images};
+use crate::{Result, target::Images};
 
 use cluster::Cluster;
 
 pub(crate) use list::first_sync;
+pub(crate) use served::serve;
 
 /// Prints the rows, and returns what was counted.
 pub(crate) async fn measure(images: &Images, quick: bool) -> Result<String> {
@@ -19,20 +21,10 @@ pub(crate) async fn measure(images: &Images, quick: bool) -> Result<String> {
         let requests = pods::count_requests(&cluster).await?;
         let crowd = pods::crowd(&cluster, quick).await?;
         pods::start(&cluster, quick).await?;
-        let streamed = stream(&cluster, quick).await?;
-        Ok((format!("{requests}\n{crowd}\n{streamed}"), cluster.sample().await?))
+        Ok((format!("{requests}\n{crowd}"), cluster.sample().await?))
     });
     let (counted, sample) = measured.await?;
+    let streamed = served::stream(quick).await?;
     let listed = list::measure(sample, quick).await?;
-    Ok(format!("{counted}\n{listed}"))
-}
-
-async fn stream(cluster: &Cluster, quick: bool) -> Result<String> {
-    let spec = cluster.spec("stream");
-    let pod = cluster.client.run_pod(&spec).await?;
-    let main = pod.container("main").ok_or("the container is missing")?;
-    let raw = async |command: &[String]| cluster.raw.stream(&spec.name, command).await;
-    let told = streams::compare("fake cluster", &main, raw, quick).await?;
-    pod.remove().await?;
-    Ok(told)
+    Ok(format!("{counted}\n{streamed}\n{listed}"))
 }
