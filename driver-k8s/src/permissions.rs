@@ -28,14 +28,15 @@ const PODS: &[(&str, &str, &str)] = &[
 const SECRETS: &[(&str, &str, &str)] =
     &[("create", "secrets", ""), ("patch", "secrets", ""), ("delete", "secrets", "")];
 
-/// What else the driver can use.
+/// What else the driver can use; the last two to tell that a volume's source is missing.
 const MORE: &[(&str, &str, &str)] = &[
     ("patch", "pods", ""),
     ("get", "pods", "log"),
     ("create", "pods", "exec"),
     ("create", "pods", "attach"),
     ("create", "pods", "portforward"),
-    ("list", "events", ""),
+    ("get", "configmaps", ""),
+    ("get", "secrets", ""),
 ];
 
 /// What was found out. Asked once for each namespace; what is missing is asked again, since it may be granted.

@@ -62,7 +62,7 @@ pub(crate) async fn compare(
     let verdict = if growth <= MAX_GROWTH_BYTES { "met" } else { "NOT MET" };
     Ok(format!(
         "Memory while {mib} MiB pass through exec: at most {} KiB over the start, of {} KiB that are allowed: {verdict}. \
-         Processor time for it, with the server's if that is in this process: {:.3} of the raw stream's.",
+         Processor time for it: {:.3} of the raw stream's.",
         growth >> 10,
         MAX_GROWTH_BYTES >> 10,
         processor.median

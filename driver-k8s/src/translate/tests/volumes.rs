@@ -1,13 +1,14 @@
-//! What nodes tell of volumes that can't be had.
+//! What pods wait for whose volumes can't be had.
 
-use k8s_openapi::api::core::v1::Event;
+use std::collections::BTreeSet;
+
 use runtime_core::ErrorKind;
 use serde_json::{Value, json};
 
 use super::failures::container;
 use crate::{
     strict,
-    translate::failure::volumes::{may_wait_for_volumes, missing},
+    translate::failure::volumes::{Kind, awaited},
 };
 
 fn pod(volume: Value, node: &str, status: Value) -> k8s_openapi::api::core::v1::Pod {
@@ -28,79 +29,49 @@ fn config_map() -> Value {
     json!({"name": "v", "configMap": {"name": "none"}})
 }
 
-fn told(uid: &str, reason: &str, message: &str) -> Event {
-    let event = json!({
-        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "ns"},
-        "involvedObject": {"kind": "Pod", "uid": uid}, "reason": reason, "message": message,
-    });
-    strict::read(event).unwrap()
+fn names(volume: Value) -> Vec<(Kind, String)> {
+    let pod = pod(volume, "n", waiting());
+    awaited(&pod).into_iter().map(|source| (source.kind, source.name.to_owned())).collect()
 }
 
 #[test]
-fn a_pod_on_a_node_may_wait_for_what_may_be_missing() {
-    for volume in [
-        config_map(),
-        json!({"name": "v", "secret": {"secretName": "none"}}),
-        json!({"name": "v", "projected": {"sources": []}}),
-        json!({"name": "v", "hostPath": {"path": "/v", "type": "File"}}),
-    ] {
-        assert!(may_wait_for_volumes(&pod(volume, "n", waiting())));
-    }
-    assert!(!may_wait_for_volumes(&pod(json!({"name": "v", "emptyDir": {}}), "n", waiting())));
-    assert!(!may_wait_for_volumes(&pod(config_map(), "", waiting())), "without a node");
+fn a_pod_on_a_node_waits_for_what_must_be_there() {
+    let map = vec![(Kind::ConfigMap, "none".to_owned())];
+    let secret = vec![(Kind::Secret, "none".to_owned())];
+    assert_eq!(names(config_map()), map);
+    assert_eq!(names(json!({"name": "v", "secret": {"secretName": "none"}})), secret);
+    let sources = json!([{"configMap": {"name": "none"}}, {"secret": {"name": "none"}},
+        {"configMap": {"name": "none"}}, {"downwardAPI": {}}]);
+    let all = [map, secret].concat();
+    assert_eq!(names(json!({"name": "v", "projected": {"sources": sources}})), all);
+    assert!(names(json!({"name": "v", "configMap": {"name": "none", "optional": true}})).is_empty());
+    assert!(names(json!({"name": "v", "emptyDir": {}})).is_empty());
+    assert!(awaited(&pod(config_map(), "", waiting())).is_empty(), "without a node");
 }
 
 #[test]
 fn a_pod_that_has_got_on_has_its_volumes() {
     let mut ready = waiting();
     ready["conditions"] = json!([{"type": "PodReadyToStartContainers", "status": "True"}]);
-    assert!(!may_wait_for_volumes(&pod(config_map(), "n", ready)));
+    assert!(awaited(&pod(config_map(), "n", ready)).is_empty());
     let running = json!({"running": {"startedAt": "2026-11-20T20:46:33Z"}});
     let status = json!({"phase": "Running", "containerStatuses": [container("main", running)]});
-    assert!(!may_wait_for_volumes(&pod(config_map(), "n", status)));
+    assert!(awaited(&pod(config_map(), "n", status)).is_empty());
 }
 
 #[test]
-fn what_is_missing_for_good_is_told_with_the_nodes_words() {
-    let pod = pod(config_map(), "n", waiting());
-    for why in [
-        "configmap \"none\" not found",
-        "secret \"none\" not found",
-        "[configmap \"none\" not found, secret \"other\" not found]",
-        "references non-existent config key: k",
-        "references non-existent secret key: k",
-        "hostPath type check failed: /v is not a file",
+fn what_is_missing_is_told() {
+    let items = json!([{"key": "a", "path": "p"}, {"key": "b", "path": "q"}]);
+    let pod = pod(json!({"name": "v", "configMap": {"name": "none", "items": items}}), "n", waiting());
+    let source = awaited(&pod).pop_first().unwrap();
+    let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect::<BTreeSet<_>>();
+    assert!(source.missing(&pod, Some(&keys(&["a", "b", "c"]))).is_none());
+    for (there, told) in [
+        (None, "config map \"none\" not found"),
+        (Some(keys(&["a"])), "config map \"none\" has no key \"b\""),
     ] {
-        let message = format!("MountVolume.SetUp failed for volume \"v\" : {why}");
-        let error = missing(&pod, &[told("u1", "FailedMount", &message)]).unwrap();
+        let error = source.missing(&pod, there.as_ref()).unwrap();
         assert_eq!((error.kind(), error.reason()), (ErrorKind::Failed, Some("FailedMount")));
-        assert!(error.message().contains(why) && !error.is_transient(), "{error:?}");
-    }
-}
-
-#[test]
-fn what_passes_is_waited_for() {
-    let pod = pod(config_map(), "n", waiting());
-    let missing_map = "MountVolume.SetUp failed for volume \"v\" : configmap \"none\" not found";
-    for event in [
-        told(
-            "u1",
-            "FailedMount",
-            "MountVolume.SetUp failed for volume \"v\" : failed to sync configmap cache: timed out waiting for the condition",
-        ),
-        told(
-            "u1",
-            "FailedMount",
-            "MountVolume.SetUp failed for volume \"v\" : object \"ns\"/\"none\" not registered",
-        ),
-        told(
-            "u1",
-            "FailedMount",
-            "MountVolume.MountDevice failed for volume \"v\" : driver name d not found in the list of registered CSI drivers",
-        ),
-        told("u2", "FailedMount", missing_map),
-        told("u1", "Pulling", missing_map),
-    ] {
-        assert!(missing(&pod, &[event]).is_none());
+        assert!(error.message().contains(told) && !error.is_transient(), "{error:?}");
     }
 }
