@@ -1,6 +1,7 @@
 //! The cases, a file a group.
 
 mod any_pod;
+mod attaching;
 mod bad_input;
 mod bare;
 mod bare_cancellation;
@@ -63,6 +64,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         exec::CASES,
         emulation::CASES,
         streaming::CASES,
+        attaching::CASES,
         logs::CASES,
         copy::CASES,
         broken_copies::CASES,
