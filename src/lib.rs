@@ -27,6 +27,7 @@
 //! | `cri` | CRI v1 runtimes: containerd, CRI-O | `cri:///path.sock`, `cri://host:port` |
 //! | `k8s` | Kubernetes clusters | `k8s://CONTEXT/NAMESPACE` |
 //! | `nydus` | nydusd, the daemon of lazily loaded images | `nydus:///work/dir?mode=virtiofs`, `…?mode=fuse` |
+//! | `vic` | container VMs of vSphere Integrated Containers | `vic://host:2377?persona=host:port&host_uuid=UUID` |
 
 mod client;
 mod registry;
@@ -52,6 +53,8 @@ pub use driver_cri as cri;
 pub use driver_k8s as k8s;
 #[cfg(feature = "nydus")]
 pub use driver_nydus as nydus;
+#[cfg(feature = "vic")]
+pub use driver_vic as vic;
 #[cfg(feature = "memory")]
 pub use testkit::memory;
 

@@ -9,7 +9,8 @@ pub fn registry() -> Registry {
         .with_feature("memory", "memory")
         .with_feature("cri", "cri")
         .with_feature("nydus", "nydus")
-        .with_feature("k8s", "k8s");
+        .with_feature("k8s", "k8s")
+        .with_feature("vic", "vic");
     #[cfg(feature = "memory")]
     let registry = registry.with_driver("memory", testkit::memory::connect_url);
     #[cfg(feature = "cri")]
@@ -18,6 +19,8 @@ pub fn registry() -> Registry {
     let registry = registry.with_driver("nydus", driver_nydus::connect_url);
     #[cfg(feature = "k8s")]
     let registry = registry.with_driver("k8s", driver_k8s::connect_url);
+    #[cfg(feature = "vic")]
+    let registry = registry.with_driver("vic", driver_vic::connect_url);
     registry
 }
 
@@ -33,5 +36,6 @@ mod tests {
         assert_eq!(schemes.contains(&"cri"), cfg!(feature = "cri"));
         assert_eq!(schemes.contains(&"nydus"), cfg!(feature = "nydus"));
         assert_eq!(schemes.contains(&"k8s"), cfg!(feature = "k8s"));
+        assert_eq!(schemes.contains(&"vic"), cfg!(feature = "vic"));
     }
 }

@@ -24,4 +24,6 @@ pub mod proxy;
 #[cfg(feature = "full")]
 pub mod registry;
 #[cfg(feature = "full")]
+pub mod scripted;
+#[cfg(feature = "full")]
 mod streaming;

@@ -46,6 +46,11 @@ const BOUNDARIES: &[(&str, &[&str], &[&str])] = &[
         &["h2", "k8s-cri", "spdy", "testkit", "tonic"],
     ),
     (
+        "wharf with vic alone",
+        &["--package", "wharf", "--no-default-features", "--features", "vic"],
+        &["h2", "k8s-cri", "kube", "spdy", "testkit", "tonic"],
+    ),
+    (
         "wharf without features",
         &["--package", "wharf", "--no-default-features"],
         &["hyper", "k8s-cri", "testkit", "tonic"],
