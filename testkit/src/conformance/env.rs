@@ -349,12 +349,20 @@ impl Env {
         PodFilter::default().with_label(LABEL_CASE, &self.case).with_label(LABEL_RUN, &self.shared.run)
     }
 
+    /// Waits for all undo work, and finishes what that left: of any case that shares the driver, since whoever asks first is told.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn settle(&self) -> Result<()> {
+        settle(&self.client).await
+    }
+
     /// Fails unless nothing of the case is there once undo work is done.
     ///
     /// # Errors
     /// The driver's, or what is left.
     pub async fn ensure_nothing_left(&self) -> Result<(), Failure> {
-        self.client.settle().await?;
+        self.settle().await?;
         let left = self.pods().await?;
         super::case::ensure!(left.is_empty(), "left behind: {left:?}");
         Ok(())
@@ -364,7 +372,7 @@ impl Env {
     pub(super) async fn clean(&self) -> Vec<String> {
         let client =
             Client::new(Arc::clone(&self.shared.connected.driver)).with_timeout(Duration::from_secs(60));
-        let mut left = match client.settle().await {
+        let mut left = match settle(&client).await {
             Ok(()) => Vec::new(),
             Err(error) => vec![error.to_string()],
         };
@@ -373,6 +381,13 @@ impl Env {
             left.push(format!("{}: {error}", self.directory.display()));
         }
         left
+    }
+}
+
+async fn settle(client: &Client) -> Result<()> {
+    match client.settle().await {
+        Err(error) if !error.leftovers().is_empty() => client.reap(error.leftovers()).await,
+        settled => settled,
     }
 }
 

@@ -52,7 +52,7 @@ async fn an_attached_session_sends_input(env: &Env) -> Verdict {
 async fn an_attached_session_only_lets_go(env: &Env) -> Verdict {
     let (_, container) = env.idle().await?;
     drop(container.attach(&AttachOptions::default()).await?);
-    env.client().settle().await?;
+    env.settle().await?;
     ensure_eq!(guest_exec(&container, ["echo", "here"]).await?.stdout_text(), "here\n");
     ensure_eq!(container.status().await?.summary.phase, ContainerPhase::Running);
     Ok(())

@@ -227,7 +227,7 @@ async fn drops(env: &Env, container: &ContainerHandle) -> Verdict {
     drop((session, stdout));
     let mut pause = std::time::Duration::from_millis(1);
     while guest_exec(container, ["stat", &path]).await?.exit.success() {
-        env.client().settle().await?;
+        env.settle().await?;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(std::time::Duration::from_millis(100));
     }

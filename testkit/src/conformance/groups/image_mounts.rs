@@ -297,7 +297,7 @@ async fn a_mount_is_dropped_anywhere(env: &Env) -> Verdict {
             done?;
             images.unmount(pod.id(), "a").await?;
         }
-        env.client().settle().await?;
+        env.settle().await?;
         let left = mounted(env, pod.id()).await?;
         ensure!(left.is_empty(), "mounted after {polls} polls: {left:?}");
     }

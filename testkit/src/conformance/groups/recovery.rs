@@ -236,7 +236,7 @@ async fn a_container_create_under_way(env: &Env) -> Verdict {
             Ok(container) => container.start().await?,
             Err(error) => {
                 ensure_after_crash(&error)?;
-                env.client().settle().await?;
+                env.settle().await?;
                 env.client().reap(error.leftovers()).await?;
                 after_crash(|| pod.create_container(&spec)).await?;
             }
@@ -354,7 +354,7 @@ async fn a_session_under_way(env: &Env) -> Verdict {
     }
     // The command outlives its connection, and not its session.
     drop(session);
-    env.client().settle().await?;
+    env.settle().await?;
     std::fs::write(env.directory().join("go"), "")?;
     guest_exec(&container, ["sleep", "1"]).await?;
     ensure!(!env.directory().join("late").exists(), "the command went on without its session");

@@ -377,7 +377,7 @@ async fn dropped_sessions_of_one_command_end_each_its_own(env: &Env) -> Verdict 
     // Two of the four are let go.
     sessions.remove(2);
     sessions.remove(0);
-    env.client().settle().await?;
+    env.settle().await?;
     std::fs::write(env.directory().join("go"), "")?;
     for session in &sessions {
         ensure!(within("the end", session.wait()).await??.success(), "a session that was kept was ended");

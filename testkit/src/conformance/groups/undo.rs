@@ -125,6 +125,6 @@ async fn reap_removes_what_an_error_names(env: &Env) -> Verdict {
 
 async fn settle_with_nothing_to_do_is_fine(env: &Env) -> Verdict {
     // Other cases of the run may be undoing something; none of it may be left over.
-    env.client().settle().await?;
+    env.settle().await?;
     Ok(())
 }

@@ -205,7 +205,7 @@ async fn the_files_of_an_image(env: &Env) -> Verdict {
     // One that can't be had is as bad as the container's own.
     let spec = with_mounts(env, [of(env.image("no-such-image"))]);
     kind_of(env.client().run_pod(&spec).await, ErrorKind::NotFound)?;
-    env.client().settle().await?;
+    env.settle().await?;
     Ok(())
 }
 

@@ -174,11 +174,11 @@ async fn a_mount_that_hangs_ends_with_its_deadline(env: &Env) -> Verdict {
     kind_of(hasty.images().mount(pod.id(), &image(env).await?).await, ErrorKind::DeadlineExceeded)?;
     ensure!(started.elapsed() < Duration::from_secs(5), "it took {:?}", started.elapsed());
     // It may be mounted all the same, which can't be undone while the daemon hangs.
+    pod.remove().await?;
     let left = match client.settle().await {
         Ok(()) => Vec::new(),
         Err(error) => error.leftovers().to_vec(),
     };
-    pod.remove().await?;
     client.reap(&left).await?;
     ensure_nothing_of(env).await
 }
@@ -207,7 +207,7 @@ async fn mounts_that_are_answered_wrongly(env: &Env) -> Verdict {
             return Err(Failure::Failed(format!("{fault}: it was mounted")));
         };
         ensure!(kinds.contains(&error.kind()), "{fault}: {error:?}");
-        env.client().settle().await?;
+        env.settle().await?;
         let mounts = env.client().images().mounts(pod.id()).await?;
         ensure!(mounts.is_empty(), "{fault}: {mounts:?}");
         pod.remove().await?;
