@@ -72,6 +72,7 @@ capabilities! {
     PodForceKill = "pod.force_kill", "Kill the processes of a pod that the system can't stop.";
     PodEvents = "pod.events", "What happens to pods and containers, as a stream that marks resyncs.";
     PodStats = "pod.stats", "What pods use.";
+    PodStatsNetwork = "pod.stats_network", "What pods have sent and received.";
     PodPortForward = "pod.port_forward", "Connect to ports of a pod.";
     PodPortHalfClose = "pod.port_half_close", "End what is sent to a port of a pod, and go on reading.";
 
@@ -133,6 +134,8 @@ capabilities! {
     ContainerReopenLog = "container.reopen_log", "Open the log file anew after it was moved.";
     ContainerUpdate = "container.update", "Change the resources of a container.";
     ContainerStats = "container.stats", "What containers use.";
+    ContainerStatsTime = "container.stats_time", "The processor time that containers have taken since their start.";
+    ContainerStatsLayer = "container.stats_layer", "How much containers have written to their own files.";
     ContainerCopy = "container.copy", "Copy files in and out.";
 
     ExecSync = "exec.sync", "Run a command to its end and collect what it wrote.";

@@ -418,14 +418,24 @@ pub async fn until<'a, T>(
     ask: impl Fn() -> BoxFuture<'a, Result<T>>,
     is_so: impl Fn(&T) -> bool,
 ) -> Result<T, Failure> {
-    let deadline = Instant::now() + IN_TIME;
+    until_within(IN_TIME, what, ask, is_so).await
+}
+
+/// The same for what may take another time.
+pub(super) async fn until_within<'a, T>(
+    limit: Duration,
+    what: &str,
+    ask: impl Fn() -> BoxFuture<'a, Result<T>>,
+    is_so: impl Fn(&T) -> bool,
+) -> Result<T, Failure> {
+    let deadline = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
     loop {
         let answer = ask().await?;
         if is_so(&answer) {
             return Ok(answer);
         }
-        ensure!(Instant::now() < deadline, "not within {IN_TIME:?}: {what}");
+        ensure!(Instant::now() < deadline, "not within {limit:?}: {what}");
         tokio::time::sleep(pause).await;
         pause = Duration::from_millis(500).min(pause * 2);
     }

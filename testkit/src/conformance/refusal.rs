@@ -65,8 +65,11 @@ fn is_description(capability: Capability) -> bool {
         Capability::PodDurable
             | Capability::PodNetwork
             | Capability::PodPortHalfClose
+            | Capability::PodStatsNetwork
             | Capability::ContainerRootfs
             | Capability::ContainerLogsStreams
+            | Capability::ContainerStatsTime
+            | Capability::ContainerStatsLayer
             | Capability::ImageMountPath
             | Capability::ExecSignal
     )

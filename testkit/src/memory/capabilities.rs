@@ -97,6 +97,8 @@ pub(super) fn of(isolation: Isolation) -> Capabilities {
         .emulated([
             C::ContainerMemoryLimit,
             C::ContainerStats,
+            C::ContainerStatsTime,
+            C::ContainerStatsLayer,
             C::PodStats,
             C::PodExisting,
             C::ContainerExisting,

@@ -54,6 +54,7 @@ pub(crate) async fn fake() -> Result<Connected> {
     let engine = Engine::start(options).await.map_err(unusable)?;
     let mut options = FakeK8sOptions::default();
     options.kubelets.image_volumes = true;
+    options.metrics = true;
     let fake = FakeK8s::start(engine.clone(), &options).map_err(unusable)?;
     let files = tempfile::tempdir_in(state_dir()).map_err(unusable)?;
     let kubeconfig = files.path().join("kubeconfig");
