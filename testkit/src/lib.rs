@@ -14,6 +14,8 @@ pub mod fake_k8s;
 #[cfg(feature = "full")]
 pub mod fake_nydusd;
 #[cfg(feature = "full")]
+pub mod fake_vic;
+#[cfg(feature = "full")]
 pub mod image;
 #[cfg(feature = "memory")]
 pub mod memory;
@@ -25,5 +27,7 @@ pub mod proxy;
 pub mod registry;
 #[cfg(feature = "full")]
 pub mod scripted;
+#[cfg(feature = "full")]
+mod serving;
 #[cfg(feature = "full")]
 mod streaming;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,9 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::access::Access;
 use super::cluster::Cluster;
@@ -27,12 +24,9 @@ use super::route::Served;
 use super::store::{Resource, Store};
 use super::tls::Tls;
 use super::{Clock, Nodes, kubeconfig, random};
-use crate::accept::accept;
 use crate::connection::Connection;
 use crate::engine::{Engine, Faults};
-
-/// How many connections wait to be accepted.
-const BACKLOG: u32 = 1024;
+use crate::serving::{Serving, bind, listen};
 
 /// How a fake is started.
 #[derive(Debug, Clone)]
@@ -70,14 +64,6 @@ pub struct FakeK8s {
     /// Keeps the port for it while nobody listens: others pick theirs among those that are free.
     _port: TcpSocket,
     kubelets: Option<Arc<Kubelets>>,
-}
-
-/// One run of the server. Dropping it severs the connections and stops listening.
-struct Serving {
-    task: JoinHandle<()>,
-    /// The socket that listens. A process that the engine is about to start may have it, too, for a moment.
-    listening: OwnedFd,
-    _connections: DropGuard,
 }
 
 impl FakeK8s {
@@ -129,7 +115,7 @@ impl FakeK8s {
             streams_lists: options.streams_lists,
             address: address.to_string(),
         });
-        let serving = Mutex::new(Some(Serving::start(listener, &tls.acceptor, &cluster)?));
+        let serving = Mutex::new(Some(serve(listener, &tls.acceptor, &cluster)?));
         Ok(Self { address, tls, cluster, serving, _port: port, kubelets: None })
     }
 
@@ -218,10 +204,10 @@ impl FakeK8s {
     /// Severs every connection and stops listening, as a server that is down. Objects and pods stay. Nothing happens if it is
     /// down.
     pub async fn stop(&self) {
-        let Some(mut serving) = self.serving().take() else { return };
-        serving.task.abort();
-        // Aborted is what was asked for; the listener is closed once the task has ended.
-        let _ = (&mut serving.task).await;
+        let serving = self.serving().take();
+        if let Some(serving) = serving {
+            serving.end().await;
+        }
     }
 
     /// Listens again, on the port it had. Nothing happens if it is up.
@@ -232,7 +218,7 @@ impl FakeK8s {
         let mut serving = self.serving();
         if serving.is_none() {
             let listener = listen(self.address)?;
-            *serving = Some(Serving::start(listener, &self.tls.acceptor, &self.cluster)?);
+            *serving = Some(serve(listener, &self.tls.acceptor, &self.cluster)?);
         }
         Ok(())
     }
@@ -256,37 +242,14 @@ impl fmt::Debug for FakeK8s {
     }
 }
 
-impl Serving {
-    fn start(listener: TcpListener, acceptor: &TlsAcceptor, cluster: &Arc<Cluster>) -> io::Result<Self> {
-        let listening = listener.as_fd().try_clone_to_owned()?;
-        let sever = CancellationToken::new();
-        let connections = sever.clone().drop_guard();
-        let (acceptor, cluster) = (acceptor.clone(), Arc::clone(cluster));
-        let task = tokio::spawn(async move {
-            let serve = |stream| connection(stream, acceptor.clone(), Arc::clone(&cluster), sever.clone());
-            accept(listener, "API", serve).await;
-        });
-        Ok(Self { task, listening, _connections: connections })
-    }
+/// Serves connections until it is dropped.
+fn serve(listener: TcpListener, acceptor: &TlsAcceptor, cluster: &Arc<Cluster>) -> io::Result<Serving> {
+    let (acceptor, cluster) = (acceptor.clone(), Arc::clone(cluster));
+    Serving::start(listener, "API", move |stream| connection(stream, acceptor.clone(), Arc::clone(&cluster)))
 }
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // Whoever else has it listens no more either; and it is not connected, so there is nothing else to fail.
-        let _ = rustix::net::shutdown(&self.listening, rustix::net::Shutdown::Both);
-        self.task.abort();
-    }
-}
-
-async fn connection(
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    cluster: Arc<Cluster>,
-    sever: CancellationToken,
-) {
-    // Streams are of small pieces. A socket that refuses this works all the same.
-    let _ = stream.set_nodelay(true);
-    let stream = match acceptor.accept(Connection::new(stream, sever)).await {
+async fn connection(stream: Connection<TcpStream>, acceptor: TlsAcceptor, cluster: Arc<Cluster>) {
+    let stream = match acceptor.accept(stream).await {
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(%error, "a client does not trust the API server, or is none"),
     };
@@ -295,16 +258,4 @@ async fn connection(
     if let Err(error) = served.await {
         tracing::debug!(%error, "a connection to the API server broke off");
     }
-}
-
-/// Takes a port on loopback. One that was in use a moment ago can be had again, and one that nobody listens on shared.
-fn bind(port: u16) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-    Ok(socket)
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    bind(address.port())?.listen(BACKLOG)
 }
