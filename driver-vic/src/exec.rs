@@ -17,9 +17,10 @@ use crate::{
     api::Handle,
     capabilities::MAX_OUTPUT_BYTES,
     driver::VicDriver,
+    ending::Ending,
     id::ContainerKey,
     patience::{self, of_handle},
-    session::{Ending, Session},
+    session::Session,
     translate::{annotations::Vm, config::TaskPlan, status::State},
 };
 

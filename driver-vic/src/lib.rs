@@ -70,6 +70,7 @@ mod config;
 mod container;
 mod create;
 mod driver;
+mod ending;
 mod error;
 mod events;
 mod exec;
@@ -89,6 +90,8 @@ mod stats;
 mod stop;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod translate;
 mod wait;
 

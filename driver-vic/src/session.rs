@@ -23,10 +23,10 @@ use tokio_util::{
 use crate::{
     api::{Output, PRIMER},
     driver::VicDriver,
+    ending::Ending,
     error::cut,
     id::ContainerKey,
-    patience::Pauses,
-    translate::status::code_of_launch,
+    patience::{self, Pauses},
 };
 
 /// What lies between a task and its caller, a stream.
@@ -34,6 +34,9 @@ const PIPE_BYTES: usize = 64 << 10;
 
 /// How long requests may take that nobody waits for.
 const AFTERWARDS: Duration = Duration::from_secs(30);
+
+/// How long after the streams were asked for a task is looked at that has none yet.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
 
 /// How often a task is looked at whose output goes on: children may hold it open.
 const LOOK: Duration = Duration::from_secs(5);
@@ -50,14 +53,6 @@ pub(crate) struct Session {
     pub(crate) closes_stdin: bool,
     pub(crate) tty: bool,
     pub(crate) ending: Arc<Ending>,
-}
-
-/// How the end is found.
-pub(crate) enum Ending {
-    /// That of a command.
-    Task { key: ContainerKey, task: String },
-    /// That of a container one is attached to.
-    Container(ContainerKey),
 }
 
 /// How an output ended.
@@ -88,9 +83,23 @@ impl Session {
         let stderr = async {
             if self.tty { Ok(None) } else { client.output(cx, &self.task, Output::Stderr).await.map(Some) }
         };
-        let (stdout, stderr) = future::try_join(client.output(cx, &self.task, Output::Stdout), stderr)
-            .await
-            .map_err(|refusal| self.no_streams(refusal.error))?;
+        let opening = future::try_join(client.output(cx, &self.task, Output::Stdout), stderr);
+        let opened = tokio::select! {
+            biased;
+            opened = opening => opened,
+            // Nothing connects what is never launched.
+            () = self.ended_at_once(cx) => return Ok(self.without_streams()),
+        };
+        let (stdout, stderr) = match opened {
+            Ok(outputs) => outputs,
+            Err(refusal) if refusal.is_not_found() => {
+                if self.ending.look(&self.driver, cx).await?.is_some() {
+                    return Ok(self.without_streams());
+                }
+                return Err(no_streams());
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
         let let_go = CancellationToken::new();
         let (mut outputs, mut pumps) = (Vec::new(), Vec::new());
         let mut piped = |body: Incoming| {
@@ -102,17 +111,7 @@ impl Session {
         };
         let (stdout, stderr) = (piped(stdout), stderr.map(&mut piped));
         let stdin = self.stdin.then(|| self.feed(let_go.clone()));
-        let control = Control {
-            driver: self.driver,
-            task: self.task,
-            tty: self.tty,
-            ending: self.ending,
-            outputs,
-            _pumps: pumps,
-            let_go,
-            exit: OnceCell::new(),
-        };
-        let mut session = ExecSession::new(control).with_stdout(stdout);
+        let mut session = ExecSession::new(self.control(outputs, pumps, let_go)).with_stdout(stdout);
         if let Some(stderr) = stderr {
             session = session.with_stderr(stderr);
         }
@@ -143,13 +142,47 @@ impl Session {
         writer
     }
 
-    fn no_streams(&self, error: Error) -> Error {
-        match error.kind() {
-            // The guest did not connect: the container has ended, or is about to.
-            ErrorKind::NotFound => {
-                Error::new(ErrorKind::InvalidState, "the guest has no streams of the task").transient()
+    /// Waits until the task is seen to have ended before there was a stream.
+    async fn ended_at_once(&self, cx: &Context) {
+        let mut pauses = Pauses::new();
+        // What fails here the streams tell better.
+        while patience::sleep(cx, FIRST_LOOK).await.is_ok() && pauses.pause(cx).await.is_ok() {
+            if let Ok(Some(_)) = self.ending.look(&self.driver, cx).await {
+                return;
             }
-            _ => error,
+        }
+        future::pending().await
+    }
+
+    /// A session of a task that has ended already.
+    fn without_streams(self) -> ExecSession {
+        let (has_stderr, has_stdin) = (!self.tty, self.stdin);
+        let mut session = ExecSession::new(self.control(Vec::new(), Vec::new(), CancellationToken::new()))
+            .with_stdout(tokio::io::empty());
+        if has_stderr {
+            session = session.with_stderr(tokio::io::empty());
+        }
+        if has_stdin {
+            session = session.with_stdin(tokio::io::sink());
+        }
+        session
+    }
+
+    fn control(
+        self,
+        outputs: Vec<watch::Receiver<Pumped>>,
+        pumps: Vec<AbortOnDropHandle<()>>,
+        let_go: CancellationToken,
+    ) -> Control {
+        Control {
+            driver: self.driver,
+            task: self.task,
+            tty: self.tty,
+            ending: self.ending,
+            outputs,
+            _pumps: pumps,
+            let_go,
+            exit: OnceCell::new(),
         }
     }
 }
@@ -167,6 +200,11 @@ async fn pump(body: Incoming, mut to: DuplexStream, state: watch::Sender<Pumped>
     };
     drop(to.shutdown().await);
     state.send_replace(end);
+}
+
+/// The guest did not connect: the container has ended, or is about to.
+fn no_streams() -> Error {
+    Error::new(ErrorKind::InvalidState, "the guest has no streams of the task").transient()
 }
 
 #[async_trait]
@@ -216,7 +254,7 @@ impl Control {
         let mut pauses = Pauses::new();
         loop {
             let is_over = tokio::time::timeout(LOOK, self.output_end()).await.is_ok();
-            match self.look(cx, key, task).await {
+            match self.driver.look_at_task(cx, key, task).await {
                 Ok(Some(exit)) => return Ok(exit),
                 Ok(None) => {}
                 Err(error) if error.is_transient() => {}
@@ -230,37 +268,6 @@ impl Control {
                 pauses.pause(cx).await?;
             }
         }
-    }
-
-    /// How a command ended, if it has.
-    async fn look(&self, cx: &Context, key: &ContainerKey, task: &str) -> Result<Option<ExitStatus>> {
-        let client = self.driver.client();
-        let handle = match client.open(cx, key.pod.as_str()).await {
-            Ok(handle) => handle,
-            Err(refusal) if refusal.is_not_found() => {
-                // There, but it could not be looked at.
-                self.driver.require(cx, &key.pod).await?;
-                return Ok(None);
-            }
-            Err(refusal) => return Err(refusal.into()),
-        };
-        let found = match client.inspect_task(cx, &handle, task).await {
-            Ok(found) => found,
-            Err(refusal) => {
-                // A task that can't be found in a VM that is off has gone with it.
-                let vm = self.driver.require(cx, &key.pod).await?;
-                if !crate::translate::status::State::of(&vm).is_on() {
-                    return Ok(Some(ExitStatus::new(ExitCause::StreamLost)));
-                }
-                return Err(refusal.into());
-            }
-        };
-        let why = &found.process_config.error_msg;
-        Ok(match found.state.as_str() {
-            "stopped" => Some(ExitStatus::new(ExitCause::Exited(found.exit_code))),
-            "failed" => Some(ExitStatus::new(ExitCause::Exited(code_of_launch(why)))),
-            _ => None,
-        })
     }
 
     /// Waits until all output has come.
