@@ -29,6 +29,7 @@ const ALWAYS: &[C] = &[
     C::PodPorts,
     C::PodEvents,
     C::PodStats,
+    C::PodStatsNetwork,
     C::ContainerStatus,
     C::ContainerList,
     C::ContainerWait,

@@ -45,8 +45,8 @@
 //! | 8. a failed pull is dropped | `persona`: `a_failure_in_a_success_is_a_failure`; `image`: `a_pull_after_which_nothing_is_there_is_no_success` |
 //! | 9. pulls without TLS, encoding, credentials, and for 60 s at most | `persona`: all |
 //! | 10. one cache for all, without a lock, in which names are compared as texts | `image_cache`: `names_are_compared_in_full_form` |
-//! | 11. images are fetched twice; what fails later leaves a VM | `image`: `an_image_of_several_containers_is_pulled_once`; `create`: `a_create_that_is_refused_leaves_nothing` |
-//! | 12. the second VM of a name is made and forgotten | `create`: `a_pod_that_is_there_is_refused_adopted_or_replaced`, `of_two_of_one_name_the_younger_goes_before_it_is_started` |
+//! | 11. images are fetched twice; what fails later leaves a VM | `image`: `an_image_of_several_containers_is_pulled_once`; `create`: `a_create_that_is_refused_leaves_nothing`; `tests`: `whatever_fails_once_nothing_is_left` |
+//! | 12. the second VM of a name is made and forgotten | `create`: `a_pod_that_is_there_is_refused_adopted_or_replaced`, `of_two_of_one_name_the_younger_goes_before_it_is_started`; `tests`: `of_many_of_one_name_one_is_left` |
 //! | 13. the error of a start's commit is swallowed, and conflicts are final | `start`: `a_commits_error_is_told_in_the_guests_words`, `a_conflict_is_redone_from_a_fresh_handle` |
 //! | 14. a failed start unbinds nothing, or the address of another start | `start`: `the_address_of_one_that_somebody_else_started_is_left_alone`, `conflicts_without_end_are_given_up_and_the_address_is_given_back` |
 //! | 15. a removal is not tried again, and fails for what is gone | `stop`: `a_removal_that_is_refused_in_passing_is_tried_again` |
@@ -55,7 +55,7 @@
 //! | 18. tasks of different pods have the same ids | `id`: `tasks_of_other_creates_and_containers_have_other_ids` |
 //! | 19. two containers of one image collide in the guest | the guest's: a warning is logged, and each has a disk of its own (`create`: `size_names_and_ports_are_sent_and_tasks_are_told_apart`) |
 //! | 20. all pods have the empty name and one host name | `create`: `size_names_and_ports_are_sent_and_tasks_are_told_apart` |
-//! | 21. what is known is in memory, by name without namespace | `create`: `a_pod_that_is_there_is_refused_adopted_or_replaced`; `translate::annotations`: all |
+//! | 21. what is known is in memory, by name without namespace | `create`: `a_pod_that_is_there_is_refused_adopted_or_replaced`; `translate::annotations`: all; `tests`: `another_process_knows_all_that_is_there` |
 //! | 22. status is made up | `translate::status`: `every_state_has_its_phase`, `the_end_of_other_containers_is_not_made_up` |
 //! | 23. a host that does not answer is a crash | `driver`: `a_host_that_does_not_answer_is_an_error` |
 //! | 24. units of memory come to nothing | `driver`: `capacity_is_in_whole_numbers` |

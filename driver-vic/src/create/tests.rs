@@ -93,17 +93,36 @@ async fn a_create_that_is_refused_leaves_nothing() {
 
 #[tokio::test]
 async fn what_fails_in_passing_is_done_anew_from_a_fresh_handle() {
-    for kind in ["POST /tasks", "POST /interaction", "PUT /containers/*"] {
-        for code in [500, 404] {
+    for (kind, codes) in
+        [("POST /tasks", [500, 404]), ("POST /interaction", [500, 404]), ("PUT /containers/*", [409, 404])]
+    {
+        for code in codes {
             let host = Host::start(move |before, asked, _, _| {
                 (asked == kind && before == 0).then(|| refusal(code, "container not found"))
             });
             let host = host.await;
             let made = run(&host, &pod("web")).await;
-            // A commit that the server did not expect may have come half way.
             assert!(made.is_ok(), "{kind} {code}: {made:?}");
             assert_eq!(host.count("POST /containers"), 2, "{kind} {code}");
             host.driver.settle(&host.cx).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_may_have_come_half_way_is_not_made_twice() {
+    for is_there in [false, true] {
+        let host = Host::start(move |before, kind, _, vms| {
+            (kind == "PUT /containers/*" && before == 0).then(|| {
+                set_state(vms, id(1).as_str(), if is_there { "Created" } else { "" });
+                Answer::json(500, "")
+            })
+        });
+        let host = host.await;
+        let made = run(&host, &pod("web")).await;
+        assert_eq!((made.is_ok(), host.count("POST /containers")), (is_there, 1), "{made:?}");
+        if let Err(error) = made {
+            assert_eq!((error.is_transient(), error.leftovers()), (true, &[][..]));
         }
     }
 }
