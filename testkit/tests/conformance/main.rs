@@ -7,6 +7,7 @@ mod k8s;
 mod manifest;
 mod memory;
 mod nydus;
+mod vic;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,8 @@ const SETUPS: &[Setup] = &[
     Setup { name: "nydus-fuse", connect: |system| Box::pin(nydus::fuse(system)), cases: nydus::IN_FUSE_MODE },
     Setup { name: "k8s-fake", connect: |_| Box::pin(k8s::fake()), cases: k8s::ON_THE_FAKE },
     Setup { name: "k8s", connect: |system| Box::pin(k8s::cluster(system)), cases: k8s::ON_A_CLUSTER },
+    Setup { name: "vic-fake", connect: |_| Box::pin(vic::fake()), cases: ANY },
+    Setup { name: "vic-fake-oci", connect: |_| Box::pin(vic::fake_with_oci_guest()), cases: ANY },
 ];
 
 /// Cases for every driver that runs containers, of more than the suite itself knows.

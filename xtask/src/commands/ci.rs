@@ -8,7 +8,7 @@ use lexopt::{Arg, Parser};
 use super::Command;
 use super::test::{workspace_tests, xtask};
 use crate::cargo::cargo;
-use crate::conformance::{Environment, SETUPS, Setup};
+use crate::conformance::{SETUPS, Setup};
 use crate::failure::{Failure, Result};
 use crate::process::{find, output};
 use crate::steps::Steps;
@@ -95,9 +95,10 @@ fn run(mut parser: Parser) -> Result<()> {
         steps.leave_out("licenses, bans and sources", "cargo-deny is not installed");
     }
     steps.run("matrix", xtask("matrix", ["--check"].into_iter())?)?;
-    for setup in SETUPS.iter().filter(|setup| setup.environment == Environment::Cluster) {
-        steps
-            .leave_out(&format!("conformance of {}", setup.name), "a cluster is taken only when it is named");
+    for setup in SETUPS {
+        if let Some(why) = setup.why_only_named() {
+            steps.leave_out(&format!("conformance of {}", setup.name), why);
+        }
     }
     let setups = Setup::of_this_machine().filter(|setup| !(after_test && setup.needs_nothing()));
     let arguments = setups.flat_map(|setup| ["--setup", setup.name]).chain(["--require-real"]);

@@ -22,7 +22,8 @@ pub(super) const COMMAND: Command = Command {
     summary: "Runs the conformance cases against each setup that can run here",
     details:
         "  --setup NAME    only this setup, which then has to run: memory, cri-fake, cri-containerd,
-                  nydus-fake, nydus-virtiofs, nydus-fuse, k8s-fake, k8s (the cluster of KUBECONFIG)
+                  nydus-fake, nydus-virtiofs, nydus-fuse, k8s-fake, k8s (the cluster of KUBECONFIG),
+                  vic-fake, vic-fake-oci (not whole yet)
   --group NAME    only cases of this group
   --case TEXT     only cases whose name holds TEXT
   --seed N        seed of everything random
@@ -112,7 +113,7 @@ fn run_setup(setup: &Setup, programs: &Programs, run: &RunDir, options: &Options
     };
     let state_dir = run.subdirectory(setup.name)?;
     match setup.environment {
-        Environment::InProcess | Environment::Nydusd | Environment::Cluster => {
+        Environment::InProcess | Environment::Unfinished | Environment::Nydusd | Environment::Cluster => {
             runner.run(setup, None, selection, &state_dir)
         }
         Environment::Containerd => {

@@ -38,6 +38,8 @@ pub(crate) struct Setup {
 pub(crate) enum Environment {
     /// What the runner makes itself.
     InProcess,
+    /// The same for a driver that is not whole yet: taken only when it is named.
+    Unfinished,
     /// A private containerd's CRI.
     Containerd,
     /// nydusd, which the runner starts itself.
@@ -56,6 +58,8 @@ pub(crate) const SETUPS: &[Setup] = &[
     Setup { name: "nydus-fuse", environment: Environment::Nydusd },
     Setup { name: "k8s-fake", environment: Environment::InProcess },
     Setup { name: "k8s", environment: Environment::Cluster },
+    Setup { name: "vic-fake", environment: Environment::Unfinished },
+    Setup { name: "vic-fake-oci", environment: Environment::Unfinished },
 ];
 
 impl Setup {
@@ -65,9 +69,18 @@ impl Setup {
         SETUPS.iter().find(|setup| setup.name == name).ok_or_else(|| unknown("setup", name, names))
     }
 
-    /// Those that take nothing but this machine. A cluster is somebody's, and is taken only when it is named.
+    /// Those that need not be named.
     pub(crate) fn of_this_machine() -> impl Iterator<Item = &'static Self> {
-        SETUPS.iter().filter(|setup| setup.environment != Environment::Cluster)
+        SETUPS.iter().filter(|setup| setup.why_only_named().is_none())
+    }
+
+    /// Why it is taken only when it is named.
+    pub(crate) fn why_only_named(&self) -> Option<&'static str> {
+        match self.environment {
+            Environment::Cluster => Some("a cluster is taken only when it is named"),
+            Environment::Unfinished => Some("its driver is not whole yet"),
+            _ => None,
+        }
     }
 
     /// Whether it needs nothing but the build.
@@ -78,7 +91,7 @@ impl Setup {
     /// Why it cannot run here; `None` when it can.
     pub(crate) fn obstacle(&self) -> Option<String> {
         match self.environment {
-            Environment::InProcess => None,
+            Environment::InProcess | Environment::Unfinished => None,
             Environment::Containerd => needs(&containerd::missing()),
             Environment::Nydusd => needs(&nydus::missing()),
             Environment::Cluster => needs(&cluster::missing()),
@@ -108,7 +121,7 @@ mod tests {
         let error = Setup::named("docker").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown setup `docker`; known: memory, cri-fake, cri-containerd, nydus-fake, nydus-virtiofs, nydus-fuse, k8s-fake, k8s"
+            "unknown setup `docker`; known: memory, cri-fake, cri-containerd, nydus-fake, nydus-virtiofs, nydus-fuse, k8s-fake, k8s, vic-fake, vic-fake-oci"
         );
         let error = group_named("Exec").unwrap_err();
         assert!(error.to_string().starts_with("unknown group `Exec`; known: contract, lifecycle"), "{error}");
