@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::{
     capabilities, client::Client, config::Config, id::is_vm, image::Pulls, persona::Persona,
-    translate::annotations::Vm,
+    translate::annotations::Vm, turns::Turns,
 };
 
 /// The driver's name, which is also its URL scheme.
@@ -39,6 +39,7 @@ struct Inner {
     persona: Option<Persona>,
     janitor: Janitor,
     pulls: Pulls,
+    turns: Turns,
 }
 
 /// What a host has and uses.
@@ -71,8 +72,8 @@ pub async fn connect(config: Config) -> Result<VicDriver> {
     });
     pinging.await.map_err(at_endpoint)?;
     let capabilities = capabilities::of(&config);
-    let (janitor, pulls) = (Janitor::default(), Pulls::default());
-    Ok(VicDriver(Arc::new(Inner { info, capabilities, config, client, persona, janitor, pulls })))
+    let (janitor, pulls, turns) = (Janitor::default(), Pulls::default(), Turns::default());
+    Ok(VicDriver(Arc::new(Inner { info, capabilities, config, client, persona, janitor, pulls, turns })))
 }
 
 /// Connects to the port layer at a `vic:` URL; see [`Config`].
@@ -130,6 +131,11 @@ impl VicDriver {
 
     pub(crate) fn pulls(&self) -> &Pulls {
         &self.0.pulls
+    }
+
+    /// Whose turn it is to change a VM that runs.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// The persona.

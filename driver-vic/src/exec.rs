@@ -55,6 +55,7 @@ impl Exec for VicDriver {
         persist(cx, patience::conflicts(), |cx| {
             let (key, task) = (&key, &task);
             async move {
+                let _turn = self.turns().of(key.pod.as_str()).await;
                 let handle = self.open_running(&cx, key).await?;
                 let handle = self.client().bind_interaction(&cx, &handle, task).await.map_err(of_handle)?;
                 self.client().commit(&cx, &handle, None).await.map_err(of_handle)
@@ -82,6 +83,7 @@ impl VicDriver {
         let task = persist(cx, patience::conflicts(), |cx| {
             let plan = &plan;
             async move {
+                let _turn = self.turns().of(key.pod.as_str()).await;
                 let handle = self.open_running(&cx, key).await?;
                 let task = self.client().join_task(&cx, &plan.join(handle, None)?).await;
                 let task = task.map_err(of_handle)?;
@@ -93,6 +95,7 @@ impl VicDriver {
         persist(cx, patience::conflicts(), |cx| {
             let task = &task;
             async move {
+                let _turn = self.turns().of(key.pod.as_str()).await;
                 let handle = self.open_running(&cx, key).await?;
                 let handle = self.client().bind_task(&cx, &handle, task).await.map_err(of_handle)?;
                 let handle = self.client().bind_interaction(&cx, &handle, task).await.map_err(of_handle)?;

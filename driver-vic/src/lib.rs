@@ -93,6 +93,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod turns;
 mod wait;
 
 pub use config::{Config, Guest, PersonaTls};

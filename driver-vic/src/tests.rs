@@ -10,7 +10,7 @@ use runtime_core::{
 };
 use testkit::{
     engine::{Engine, EngineOptions, HOST_IMAGE, Isolation},
-    fake_vic::{FakeVic, FakeVicOptions, Operation, fault},
+    fake_vic::{FakeVic, FakeVicOptions, Operation, fault, swagger::Description},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
@@ -46,7 +46,15 @@ impl Bench {
         self.driver.pods().unwrap().run(&self.cx, spec, &RunOptions::default()).await
     }
 
+    /// What was asked and answered is as the API's description says, where that is at hand; and nothing is left.
     async fn finish(self) {
+        if let Some(description) = Description::beside_the_workspace() {
+            let all = self.fake.exchanges().all();
+            // Of what was made to fail the body may not have been read.
+            let sound = all.iter().filter(|one| !one.injected);
+            let problems: Vec<_> = sound.flat_map(|one| description.problems(one)).collect();
+            assert_eq!(problems, Vec::<String>::new());
+        }
         assert_eq!(self.fake.containers(), Vec::<String>::new());
         self.fake.shutdown().await;
         self.engine.shutdown().await.unwrap();
@@ -244,6 +252,41 @@ async fn whatever_fails_once_nothing_is_left() {
             bench.engine.faults().clear();
             assert_eq!(bench.fake.containers(), Vec::<String>::new(), "{operation:?} {way}");
         }
+    }
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn commands_that_change_one_pod_at_once_all_run() {
+    let bench = Bench::start().await;
+    let run = bench.run(&pod("web", "sleep 60")).await.unwrap();
+    let main = &run.containers[0].id;
+    let exec = bench.driver.exec().unwrap();
+    let (exec, cx) = (&exec, &bench.cx);
+    let commands = (0..16).map(|number| async move {
+        let spec = ExecSpec::new(["sh".to_owned(), "-c".to_owned(), format!("exit {number}")]);
+        exec.sync(cx, main, &spec).await.unwrap().exit.code()
+    });
+    let codes = join_all(commands).await;
+    assert_eq!(codes, (0..16).map(Some).collect::<Vec<_>>());
+    bench.driver.pods().unwrap().remove(&bench.cx, &run.id).await.unwrap();
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn fifty_pods_at_once() {
+    let bench = Bench::start().await;
+    let names: Vec<_> = (0..50).map(|number| format!("web-{number}")).collect();
+    let runs =
+        join_all(names.iter().map(|name| async { bench.run(&pod(name, "sleep 60")).await.unwrap() })).await;
+    let pods = bench.driver.pods().unwrap();
+    let mut addresses = BTreeSet::new();
+    for run in &runs {
+        addresses.extend(pods.status(&bench.cx, &run.id).await.unwrap().addresses);
+    }
+    assert_eq!(addresses.len(), 50);
+    for removed in join_all(runs.iter().map(|run| pods.remove(&bench.cx, &run.id))).await {
+        removed.unwrap();
     }
     bench.finish().await;
 }
