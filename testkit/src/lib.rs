@@ -31,3 +31,5 @@ pub mod scripted;
 mod serving;
 #[cfg(feature = "full")]
 mod streaming;
+#[cfg(feature = "full")]
+mod tls;

@@ -29,7 +29,6 @@ mod review;
 mod route;
 mod server;
 pub mod store;
-mod tls;
 mod update;
 mod validate;
 mod watch;

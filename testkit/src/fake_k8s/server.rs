@@ -22,11 +22,11 @@ use super::nodes::NoNodes;
 use super::requests::Requests;
 use super::route::Served;
 use super::store::{Resource, Store};
-use super::tls::Tls;
 use super::{Clock, Nodes, kubeconfig, random};
 use crate::connection::Connection;
 use crate::engine::{Engine, Faults};
 use crate::serving::{Serving, bind, listen};
+use crate::tls::Tls;
 
 /// How a fake is started.
 #[derive(Debug, Clone)]

@@ -3,22 +3,29 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpSocket};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpSocket;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::DropGuard;
 
 use super::dispatch::respond;
 use super::persona::Persona;
 use super::port_layer::PortLayer;
+use super::reply::Body;
 use super::{Bugs, Exchanges};
 use crate::engine::{Engine, Faults};
 use crate::serving::{Serving, bind, listen};
+use crate::tls::Tls;
 
 /// How a fake is started.
 #[derive(Debug, Clone)]
@@ -31,6 +38,8 @@ pub struct FakeVicOptions {
     pub bugs: Bugs,
     /// The guest takes environment, working directory, user and terminal from tasks. The real one takes none of them.
     pub guest_applies_oci: bool,
+    /// The persona speaks TLS, with a certificate for loopback.
+    pub persona_tls: bool,
     /// How long streams wait for the guest unless the request says.
     pub stream_wait: Duration,
     /// How long a commit waits for a task to be launched.
@@ -59,6 +68,7 @@ impl Default for FakeVicOptions {
             capacity: Capacity { cpu_mhz: 48_000, memory_mib: 131_072 },
             bugs: Bugs::default(),
             guest_applies_oci: false,
+            persona_tls: false,
             stream_wait: Duration::from_secs(50),
             launch_wait: Duration::from_secs(180),
             stop_wait: Duration::from_secs(10),
@@ -75,6 +85,7 @@ pub struct FakeVic {
     persona: Arc<Persona>,
     address: SocketAddr,
     persona_address: SocketAddr,
+    tls: Option<PersonaTls>,
     serving: Mutex<Option<[Serving; 2]>>,
     /// Keep the ports for it while nobody listens: others pick theirs among those that are free.
     _ports: [TcpSocket; 2],
@@ -91,8 +102,10 @@ impl FakeVic {
         let persona = Arc::new(Persona::new(Arc::clone(&layer)));
         let ports = [bind(0)?, bind(0)?];
         let [address, persona_address] = [ports[0].local_addr()?, ports[1].local_addr()?];
-        let serving = serve([address, persona_address], &layer, &persona)?;
+        let tls = options.persona_tls.then(|| PersonaTls::new(layer.logs())).transpose()?;
+        let serving = serve([address, persona_address], &layer, &persona, tls.as_ref())?;
         Ok(Self {
+            tls,
             _end: layer.end.clone().drop_guard(),
             layer,
             persona,
@@ -108,7 +121,12 @@ impl FakeVic {
     pub fn url(&self) -> String {
         let FakeVicOptions { host_uuid, guest_applies_oci, .. } = &self.layer.options;
         let guest = if *guest_applies_oci { "&guest=oci" } else { "" };
-        format!("vic://{}?persona={}&host_uuid={host_uuid}{guest}", self.address, self.persona_address)
+        let authority = self.tls.as_ref().map_or_else(String::new, |tls| {
+            let path = tls.authority.to_string_lossy();
+            format!("&persona_ca={}", utf8_percent_encode(&path, NON_ALPHANUMERIC))
+        });
+        let Self { address, persona_address, .. } = self;
+        format!("vic://{address}?persona={persona_address}&host_uuid={host_uuid}{guest}{authority}")
     }
 
     /// Where the port layer listens.
@@ -121,6 +139,12 @@ impl FakeVic {
     #[must_use]
     pub fn persona(&self) -> SocketAddr {
         self.persona_address
+    }
+
+    /// The certificate, as a PEM file, of the authority that clients of the persona have to trust, if it speaks TLS.
+    #[must_use]
+    pub fn persona_authority(&self) -> Option<&Path> {
+        self.tls.as_ref().map(|tls| tls.authority.as_path())
     }
 
     /// The name of the image store.
@@ -182,7 +206,8 @@ impl FakeVic {
     pub fn start_again(&self) -> io::Result<()> {
         let mut serving = self.serving();
         if serving.is_none() {
-            *serving = Some(serve([self.address, self.persona_address], &self.layer, &self.persona)?);
+            let addresses = [self.address, self.persona_address];
+            *serving = Some(serve(addresses, &self.layer, &self.persona, self.tls.as_ref())?);
         }
         Ok(())
     }
@@ -204,33 +229,58 @@ impl fmt::Debug for FakeVic {
     }
 }
 
+/// What the persona shows its clients.
+struct PersonaTls {
+    acceptor: TlsAcceptor,
+    /// The file with the authority's certificate.
+    authority: PathBuf,
+}
+
+impl PersonaTls {
+    fn new(directory: &Path) -> io::Result<Self> {
+        let Tls { acceptor, authority } = Tls::new()?;
+        let path = directory.join("persona-authority.pem");
+        std::fs::write(&path, authority)?;
+        Ok(Self { acceptor, authority: path })
+    }
+}
+
 fn serve(
     [address, persona_address]: [SocketAddr; 2],
     layer: &Arc<PortLayer>,
     persona: &Arc<Persona>,
+    tls: Option<&PersonaTls>,
 ) -> io::Result<[Serving; 2]> {
-    let listeners: [TcpListener; 2] = [listen(address)?, listen(persona_address)?];
-    let [listener, persona_listener] = listeners;
+    let [listener, persona_listener] = [listen(address)?, listen(persona_address)?];
     let (layer, persona) = (Arc::clone(layer), Arc::clone(persona));
+    let acceptor = tls.map(|tls| tls.acceptor.clone());
     let port_layer = Serving::start(listener, "port layer", move |stream| {
         let layer = Arc::clone(&layer);
-        async move {
-            let service = service_fn(|request| respond(Arc::clone(&layer), request));
-            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "a connection to the port layer broke off");
-            }
-        }
+        async move { http(stream, |request| respond(Arc::clone(&layer), request)).await }
     })?;
     let persona = Serving::start(persona_listener, "persona", move |stream| {
-        let persona = Arc::clone(&persona);
+        let (persona, acceptor) = (Arc::clone(&persona), acceptor.clone());
         async move {
-            let service = service_fn(|request| Arc::clone(&persona).respond(request));
-            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "a connection to the persona broke off");
+            let answer = |request| Arc::clone(&persona).respond(request);
+            match acceptor {
+                None => http(stream, answer).await,
+                Some(acceptor) => match acceptor.accept(stream).await {
+                    Ok(stream) => http(stream, answer).await,
+                    Err(error) => tracing::debug!(%error, "a client does not trust the persona, or is none"),
+                },
             }
         }
     })?;
     Ok([port_layer, persona])
+}
+
+/// Serves one connection.
+async fn http<F>(stream: impl AsyncRead + AsyncWrite + Unpin, answer: impl Fn(Request<Incoming>) -> F)
+where
+    F: Future<Output = io::Result<Response<Body>>>,
+{
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection broke off");
+    }
 }

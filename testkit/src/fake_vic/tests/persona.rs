@@ -1,7 +1,18 @@
 //! Pulls.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE;
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::*;
 use crate::fake_vic::fault;
@@ -138,4 +149,32 @@ async fn what_can_not_be_pulled() {
     assert_eq!(bench.images().await["CacheByName"].get(&reference), None);
     bench.try_pull(&reference, &[]).await.lines_end_well();
     bench.finish().await;
+}
+
+#[tokio::test]
+async fn over_tls() {
+    let engine = EngineOptions { isolation: Some(Isolation::None), ..EngineOptions::default() };
+    let engine = Engine::start(engine).await.unwrap();
+    let options = FakeVicOptions { persona_tls: true, ..quick() };
+    let fake = FakeVic::start(engine.clone(), &options).await.unwrap();
+    let authority = fake.persona_authority().unwrap();
+    assert!(fake.url().contains("&persona_ca=%2F"), "{}", fake.url());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(fake.persona()).await.unwrap();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("/v1.35/info").header("host", "persona").body(client::full("")).unwrap();
+    assert_eq!(sender.send_request(request).await.unwrap().status().as_u16(), 200);
+    // In plain text it says nothing.
+    assert!(client::ask(fake.persona(), "GET", "/info", None).await.is_err());
+    fake.shutdown().await;
+    engine.shutdown().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! The server's certificate, and the authority that clients have to trust.
+//! A server's certificate for loopback, and the authority that its clients have to trust.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,15 +14,15 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// What the server shows, and what proves it.
-pub(super) struct Tls {
-    pub(super) acceptor: TlsAcceptor,
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
     /// The authority's certificate, PEM.
-    pub(super) authority: String,
+    pub(crate) authority: String,
 }
 
 impl Tls {
     /// A new authority, and a certificate by it for loopback.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         make().map_err(io::Error::other)
     }
 }
@@ -30,7 +30,7 @@ impl Tls {
 fn make() -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "kubernetes");
+    params.distinguished_name.push(DnType::CommonName, "wharf testkit");
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     let key = KeyPair::generate()?;
     let authority = params.self_signed(&key)?;
@@ -38,7 +38,7 @@ fn make() -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
 
     let mut params = CertificateParams::new(["localhost".to_owned(), "kubernetes.default.svc".to_owned()])?;
     params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+    params.distinguished_name.push(DnType::CommonName, "localhost");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, &issuer)?;
