@@ -290,3 +290,20 @@ async fn fifty_pods_at_once() {
     }
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_run_that_is_dropped_at_any_moment_leaves_nothing() {
+    let bench = Bench::start().await;
+    let pods = bench.driver.pods().unwrap();
+    for moment in 0..24 {
+        let spec = pod("web", "sleep 60");
+        let running = bench.run(&spec);
+        // Further and further into the run.
+        if let Ok(run) = tokio::time::timeout(Duration::from_millis(moment * 2), running).await {
+            pods.remove(&bench.cx, &run.unwrap().id).await.unwrap();
+        }
+        bench.driver.settle(&bench.cx).await.unwrap();
+        assert_eq!(bench.fake.containers(), Vec::<String>::new(), "{moment}");
+    }
+    bench.finish().await;
+}

@@ -117,3 +117,54 @@ async fn files_that_can_not_be_used_are_named() {
     assert_eq!(error.field(), Some("url.persona_ca"));
     assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
 }
+
+/// A server over TLS that answers its first request so, with the certificate that a client has to trust.
+async fn tls_server() -> (String, rcgen::CertifiedKey<rcgen::KeyPair>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = TlsAcceptor::from(Arc::new(config.clone())).accept(stream).await else {
+                continue;
+            };
+            let mut request = [0; 4096];
+            drop(stream.read(&mut request).await);
+            let body = r#"{"ServerVersion":"1.4"}"#;
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            drop(stream.write_all(answer.as_bytes()).await);
+        }
+    });
+    (address, own)
+}
+
+#[tokio::test]
+async fn over_tls_only_who_is_trusted_is_asked() {
+    let (address, own) = tls_server().await;
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for (trusted, is_reached) in [(&own, true), (&other, false)] {
+        let ca = dir.path().join("ca.pem");
+        std::fs::write(&ca, trusted.cert.pem()).unwrap();
+        let config = Config::new("vch:1", "u").with_persona(&address);
+        let config = config.with_persona_tls(PersonaTls { ca, identity: None });
+        let persona = Persona::new(&config).await.unwrap().unwrap();
+        match persona.info(&Context::background()).await {
+            Ok(info) => assert!(is_reached && info.server_version == "1.4"),
+            Err(refusal) => {
+                assert_eq!(
+                    (is_reached, refusal.error.kind()),
+                    (false, ErrorKind::Failed),
+                    "{}",
+                    refusal.error
+                );
+            }
+        }
+    }
+}
