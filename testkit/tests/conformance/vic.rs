@@ -10,12 +10,20 @@ use testkit::{
     fake_vic::{FakeVic, FakeVicOptions},
 };
 use url::Url;
-use wharf::{Driver, Error, Result};
+use wharf::{Capability, Driver, Error, Result};
 
 use crate::{PULLS, holdings::of_engine, unusable};
 
 /// Why nothing passes through the fault proxy, which breaks single calls.
 const NO_PROXY: &str = "the proxy tells calls apart by the streams of HTTP/2, and these have none";
+
+/// What the fake can't show.
+const LACKS: &[(Capability, &str)] = &[
+    (Capability::PodNetwork, "the fake's addresses can't be reached"),
+    (Capability::PodPorts, "the fake's addresses can't be reached"),
+    (Capability::ContainerCpu, "the fake tells the size of a VM, and enforces none"),
+    (Capability::ContainerMemoryLimit, "the fake tells the size of a VM, and enforces none"),
+];
 
 /// The fake port layer with a guest that runs commands and nothing else, as the real one.
 pub(crate) async fn fake() -> Result<Connected> {
@@ -45,7 +53,7 @@ async fn connected(name: &str, options: FakeVicOptions) -> Result<Connected> {
         runtime: Ok(Box::new(Fake(fake))),
         holdings: Ok(Box::new(move || Box::pin(std::future::ready(Ok(of_engine(&engine)))))),
         mountable: Err(PULLS),
-        lacks: Vec::new(),
+        lacks: LACKS.to_vec(),
         guard: Box::new(()),
     })
 }

@@ -23,7 +23,7 @@ cases! { Exec;
     a_container_that_does_not_run_refuses: proves [], needs [ExecSync, PodRun, ContainerCreate, ContainerWait];
     a_timeout_kills_the_command: proves [ExecTimeout], needs [ExecSync, PodRun, ContainerMounts];
     a_deadline_ends_the_call: proves [], needs [ExecSync, PodRun];
-    a_background_child_does_not_hold_the_answer_for_ever: proves [], needs [ExecSync, PodRun];
+    a_background_child_does_not_hold_the_answer_for_ever: proves [], needs [ExecSync, ExecTimeout, PodRun];
     several_commands_at_once: proves [], needs [ExecSync, PodRun];
     the_container_outlives_its_commands: proves [], needs [ExecSync, PodRun, ContainerStatus];
     environment_of_the_command: proves [ExecEnv], needs [ExecSync, PodRun];

@@ -96,7 +96,7 @@ async fn a_pod_of_another_spec_is_not_taken_over(env: &Env) -> Verdict {
     let spec = two(env);
     let first = env.client().run_pod(&spec).await?;
     let mut others = [spec.clone().with_label("other", "yes"), spec.clone(), spec.clone()];
-    others[1].containers[0] = others[1].containers[0].clone().with_env("OTHER", "yes");
+    others[1].containers[0].args.push("other".to_owned());
     others[2].containers.pop();
     for other in others {
         let error = kind_of(run(env, &other, ExistingPolicy::Adopt).await, ErrorKind::AlreadyExists)?;
