@@ -17,6 +17,8 @@ pub mod fake_nydusd;
 pub mod fake_vic;
 #[cfg(feature = "full")]
 pub mod image;
+#[cfg(feature = "full")]
+mod log_time;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "full")]

@@ -12,9 +12,7 @@ use super::call::Call;
 use super::containers::Device;
 use super::port_layer::PortLayer;
 use super::reply::{Refusal, Reply};
-
-/// As Go writes times with nine digits.
-const TIMES: &str = "%Y-%m-%dT%H:%M:%S%.9fZ";
+use crate::log_time::before_line;
 
 impl PortLayer {
     pub(super) fn logs_of(&self, call: &Call) -> Result<Reply, Refusal> {
@@ -44,9 +42,9 @@ impl PortLayer {
                 Ok(line) => line,
                 Err(error) => return Some(Err(io::Error::other(error))),
             };
-            let mut bytes = Vec::with_capacity(line.content.len() + TIMES.len() + 20);
+            let mut bytes = Vec::with_capacity(line.content.len() + 40);
             if timestamps {
-                bytes.extend_from_slice(format!("{} ", line.timestamp.strftime(TIMES)).as_bytes());
+                bytes.extend_from_slice(before_line(line.timestamp).as_bytes());
             }
             bytes.extend_from_slice(&line.content);
             if line.complete {

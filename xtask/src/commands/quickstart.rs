@@ -19,7 +19,8 @@ pub(super) const COMMAND: Command = Command {
 };
 
 /// URL schemes, and the features that they need.
-const SCHEMES: [(&str, &str); 4] = [("memory", "memory"), ("cri", "cri"), ("nydus", "nydus"), ("k8s", "k8s")];
+const SCHEMES: [(&str, &str); 5] =
+    [("memory", "memory"), ("cri", "cri"), ("nydus", "nydus"), ("k8s", "k8s"), ("vic", "vic")];
 
 /// The image of `memory://` that is the machine's own file system.
 const HOST_IMAGE: &str = "wharf.local/host:latest";
@@ -91,7 +92,10 @@ mod tests {
     fn an_unknown_scheme_lists_the_known_ones() {
         for url in ["docker:///x", "/run/x.sock", ""] {
             let error = feature(url).unwrap_err();
-            assert!(error.to_string().ends_with("known: memory://, cri://, nydus://, k8s://"), "{error}");
+            assert!(
+                error.to_string().ends_with("known: memory://, cri://, nydus://, k8s://, vic://"),
+                "{error}"
+            );
             assert_eq!(error.exit_code(), 2);
         }
     }

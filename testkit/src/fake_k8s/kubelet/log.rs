@@ -19,6 +19,7 @@ use super::pod::PodRun;
 use super::serve::{Query, choose};
 use super::state::{SlotState, text};
 use crate::fake_k8s::{Body, Refusal};
+use crate::log_time::before_line;
 
 /// How many lines are looked at for the last words of a container.
 const LAST_LINES: usize = 80;
@@ -53,7 +54,7 @@ pub(super) async fn serve(
         let line = line.ok()?;
         let mut bytes = Vec::with_capacity(line.content.len() + 40);
         if wanted.timestamps {
-            bytes.extend_from_slice(format!("{} ", line.timestamp).as_bytes());
+            bytes.extend_from_slice(before_line(line.timestamp).as_bytes());
         }
         bytes.extend_from_slice(&line.content);
         if line.complete {
