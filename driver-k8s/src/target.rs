@@ -76,9 +76,9 @@ impl Target {
         status::is_over(&self.pod)
     }
 
-    /// Whether the pod is kept although it was deleted, and has ended.
-    pub(crate) fn pod_was_deleted(&self) -> bool {
-        self.pod_has_ended() && ending::is_going(&self.pod)
+    /// Whether the pod was deleted, though it may be kept.
+    pub(crate) fn pod_is_going(&self) -> bool {
+        ending::is_going(&self.pod)
     }
 }
 

@@ -124,10 +124,11 @@ impl Reader {
     /// A kubelet that has no log says so in its place, without a code: it may be that the log went with its container.
     async fn explained(&mut self, error: Error) -> Error {
         match self.driver.find_target(&self.cx, &self.key).await {
-            Ok(Some(target)) if target.pod_was_deleted() => {
-                let message = "the pod was deleted when it was stopped, and its logs with it";
+            Ok(Some(target)) if target.pod_is_going() => {
+                let message = "the pod was deleted, and its logs with it";
                 Error::new(ErrorKind::NotFound, message).with_source(error)
             }
+            Ok(None) => missing(&self.key).with_source(error),
             _ => error,
         }
     }

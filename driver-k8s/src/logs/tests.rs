@@ -167,6 +167,26 @@ async fn a_log_that_is_cut_off_by_the_pods_removal_is_no_whole_log() {
 }
 
 #[tokio::test]
+async fn a_log_that_went_with_its_pod_is_not_found() {
+    fn going() -> Value {
+        let mut pod = running();
+        pod["metadata"]["deletionTimestamp"] = "2026-11-20T21:11:33Z".into();
+        pod
+    }
+    let pods: [(fn(usize) -> Value, ErrorKind); 3] = [
+        (|asked| if asked < 1 { running() } else { going() }, ErrorKind::NotFound),
+        (|asked| if asked < 1 { running() } else { Value::Null }, ErrorKind::NotFound),
+        (|_| running(), ErrorKind::Protocol),
+    ];
+    for (pods, kind) in pods {
+        // In the place of the log, and without a code.
+        let words = || reply(200, "unable to retrieve container logs for containerd://1\n");
+        let server = server(vec![words], pods).await;
+        assert_eq!(read(&server, &LogOptions::follow()).await.unwrap_err().kind(), kind);
+    }
+}
+
+#[tokio::test]
 async fn a_pod_that_is_removed_after_its_log_has_ended() {
     let server =
         server(
