@@ -173,12 +173,13 @@ async fn a_log_that_went_with_its_pod_is_not_found() {
         pod["metadata"]["deletionTimestamp"] = "2026-11-20T21:11:33Z".into();
         pod
     }
-    let pods: [(fn(usize) -> Value, ErrorKind); 3] = [
+    type Pods = fn(usize) -> Value;
+    let cases: [(Pods, ErrorKind); 3] = [
         (|asked| if asked < 1 { running() } else { going() }, ErrorKind::NotFound),
         (|asked| if asked < 1 { running() } else { Value::Null }, ErrorKind::NotFound),
         (|_| running(), ErrorKind::Protocol),
     ];
-    for (pods, kind) in pods {
+    for (pods, kind) in cases {
         // In the place of the log, and without a code.
         let words = || reply(200, "unable to retrieve container logs for containerd://1\n");
         let server = server(vec![words], pods).await;
